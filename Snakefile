@@ -1,0 +1,28 @@
+# Few-step, few-shot image generation: the whole comparison, from data to report.
+#
+#   snakemake --cores all                                    the default experiment (config.yaml)
+#   snakemake --cores all --configfile configs/smoke.yaml    another one
+#   snakemake -n                                             what would run
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+# A --configfile replaces the default experiment; the directive alone would merge the two.
+if "experiment" not in config:
+
+    configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/sample.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.output,

@@ -1,0 +1,5 @@
+"""``python -m unidad``."""
+
+from unidad.cli import main
+
+raise SystemExit(main())

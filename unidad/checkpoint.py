@@ -1,0 +1,121 @@
+"""Checkpoints: atomic, complete, safetensors; and atomic folders.
+
+Everything that a run needs to go on is in one file: network weights, the student's moving average,
+optimiser states, and counters in the file's metadata. Random draws need no state: they are keyed
+by (seed, iteration).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from unidad.errors import UserError
+from unidad.networks.folder import check_state
+
+PREFIX = "iteration-"
+
+
+def save_checkpoint(
+    folder: Path,
+    counters: dict,
+    modules: dict[str, nn.Module],
+    optimisers: dict[str, torch.optim.Optimizer],
+) -> Path:
+    """Write ``iteration-<n>.safetensors``; older checkpoints go once it is complete.
+
+    Args:
+        folder: made if missing.
+        counters: JSON-able; ``iteration`` names the file.
+        modules: name → module, parameters and persistent buffers are stored.
+        optimisers: name → optimiser whose state holds tensors alone (AdamW).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{PREFIX}{counters['iteration']:08d}.safetensors"
+    tensors = {f"module/{m}/{n}": t for m, module in modules.items() for n, t in _state(module)}
+    for name, optimiser in optimisers.items():
+        for index, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser/{name}/{index}/{key}": t for key, t in state.items()}
+    tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, metadata={"counters": json.dumps(counters)})
+    with open(partial, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    for older in checkpoints(folder)[:-1]:
+        older.unlink()
+    return path
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The complete checkpoints of a run, oldest first."""
+    return sorted(folder.glob(f"{PREFIX}*.safetensors"))
+
+
+def load_checkpoint(
+    path: Path, modules: dict[str, nn.Module], optimisers: dict[str, torch.optim.Optimizer]
+) -> dict:
+    """Restore modules and optimisers in place; returns the counters.
+
+    Raises:
+        UserError: the file is unreadable or belongs to another architecture.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            counters = json.loads(file.metadata()["counters"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise UserError(f"{path}: not a readable checkpoint ({error}); delete it") from None
+    for name, module in modules.items():
+        state = _part(tensors, f"module/{name}/")
+        check_state(state, dict(_state(module)), str(path))
+        module.load_state_dict(state)
+    for name, optimiser in optimisers.items():
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in _part(tensors, f"optimiser/{name}/").items():
+            index, entry = key.split("/")
+            state.setdefault(int(index), {})[entry] = tensor
+        groups = optimiser.state_dict()["param_groups"]
+        optimiser.load_state_dict({"state": state, "param_groups": groups})
+    return counters
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a scratch folder that takes the name ``path`` when the block ends without an error."""
+    partial = path.with_name(path.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    yield partial
+    if path.exists():
+        shutil.rmtree(path)
+    os.replace(partial, path)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, indent=2) + "\n")
+    os.replace(partial, path)
+
+
+def _state(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from module.state_dict().items()
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }

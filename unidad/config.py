@@ -1,0 +1,425 @@
+"""The typed configuration: it documents, validates and generates the JSON schema.
+
+Every section forbids unknown keys; `load_config` turns each mistake into one line that names the
+key, the value and what is allowed. `workflow/schemas/config.schema.json` is generated from here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from unidad.errors import UserError
+
+SOURCE = "source"
+SOURCE_TEACHER = "source_teacher"
+NEAR_SHARE, FAR_SHARE = 0.25, 0.75
+
+Unit = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A frozen section that knows all its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Diffusion(Section):
+    """The noise process (SPEC: FSIG levels)."""
+
+    sigma_min: Positive = 0.002
+    """Lowest noise level."""
+    sigma_max: Positive = 80.0
+    """Highest noise level: pure noise, where sampling starts."""
+    rho: Positive = 7.0
+    """Spacing of the Karras levels."""
+    levels: Count = 1000
+    """Number of levels that training draws from."""
+    student_sigma_min: Positive = 0.5
+    """The few-step student's last level; its levels are log-linear from sigma_max to here."""
+
+
+class Network(Section):
+    """Architecture of the small source teacher, when it is trained here."""
+
+    unshuffle: Literal[1, 2, 4] = 2
+    """Pixel-unshuffle factor: the U-Net works at resolution / unshuffle."""
+    channels: tuple[Annotated[int, Field(ge=16, multiple_of=16)], ...] = (64, 128, 128)
+    """Channels of the blocks, at halving resolutions; attention in the last one."""
+    layers: Count = 1
+    """Residual blocks at each resolution."""
+    prediction_type: Literal["epsilon", "v_prediction", "sample"] = "v_prediction"
+    """What the U-Net predicts."""
+
+
+class Training(Section):
+    """The trainer's settings, the same for every method."""
+
+    student_updates: Count = 1000
+    """Updates of the student: the budget."""
+    batch_size: Count = 8
+    """Images in an update."""
+    learning_rate: Positive = 1e-4
+    """AdamW's rate after the warm-up."""
+    beta1: Unit = 0.9
+    """AdamW's first-moment decay."""
+    beta2: Unit = 0.999
+    """AdamW's second-moment decay."""
+    weight_decay: NotNegative = 0.01
+    """AdamW's decoupled weight decay."""
+    warmup_updates: Annotated[int, Field(ge=0)] = 50
+    """Updates over which a network's rate rises to its value, counted for each network alone."""
+    decay_updates: Annotated[int, Field(ge=0)] = 0
+    """Final student updates over which the rates fall linearly to zero; 0 keeps them constant."""
+    gradient_clip: Positive = 10.0
+    """Largest gradient norm of a network."""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.995
+    """Decay of the student's moving average, which is what is sampled and saved; 0 turns it off
+    (the original keeps none)."""
+    horizontal_flip: bool = True
+    """Flip real images at random."""
+    bf16: bool = False
+    """Run the networks under bfloat16 autocast (a gain on GPUs, none measured on CPUs)."""
+    checkpoint_every: Count = 200
+    """Student updates between checkpoints."""
+    sample_every: Annotated[int, Field(ge=0)] = 500
+    """Student updates between sample grids; 0 draws none."""
+    log_every: Count = 10
+    """Student updates between lines of the training log."""
+    trackers: tuple[Literal["tensorboard", "wandb"], ...] = ("tensorboard",)
+    """Experiment trackers, through accelerate, beside the CSV log."""
+
+
+class Distillation(Section):
+    """Options shared by the distilling methods, dmd2 and unidad (SPEC section 3)."""
+
+    fake_score_updates_per_student_update: Count = 5
+    """Fake-score (and discriminator) updates for one student update."""
+    fake_score_learning_rate: Positive | None = None
+    """AdamW's rate for fake score and discriminator; null takes the student's."""
+    dmd_normaliser: Literal["prediction_gap", "noisy_gap", "score", "none"] = "prediction_gap"
+    """What the DMD gradient is divided by (see unidad.losses.dmd_gradient)."""
+    gradient_through: Literal["all", "last"] = "all"
+    """Student steps that the gradient flows through: all K, or the last alone (cheaper)."""
+    heads: Literal["multi", "single", "none"] = "multi"
+    """Discriminator: a head on every encoder block, one on the middle block, or no GAN."""
+    gan_loss: Literal["bce", "hinge", "lsgan", "wgan-gp"] = "bce"
+    """Adversarial loss."""
+    gan_logits: Literal["summed", "averaged"] = "summed"
+    """Sum the heads' losses (the paper), or take the loss of their mean logit (its code)."""
+    gan_student_weight: NotNegative = 0.01
+    """Weight of the student's adversarial loss; not used where gan_gradient_ratio is set."""
+    gan_gradient_ratio: Positive | None = None
+    """Scale the student's GAN gradient so that its norm at the image is this multiple of the DMD
+    gradient's, at every update: a weight that carries over between resolutions."""
+    gan_discriminator_weight: NotNegative = 0.03
+    """Weight of the discriminator's loss."""
+    gan_penalty_weight: NotNegative = 10.0
+    """Weight of WGAN-GP's gradient penalty."""
+    gan_shared_levels: bool = False
+    """Noise a real and a student image to the same level (SDP) or to levels of their own (FSIG)."""
+
+
+class Variant(Section):
+    """What the methods' settings share; `<label>` stands for another variant's name."""
+
+    nfe: Count
+    """Network evaluations an image, in training (few-step students) and in the table."""
+    extra_nfe: tuple[Count, ...] = ()
+    """Further numbers of evaluations to measure, for the plot of quality against NFE."""
+    domain: Literal["target", "source"] = "target"
+    """Train on each target's shots, or once on the source set."""
+    student: str = SOURCE_TEACHER
+    """Where the student's weights start: source_teacher or `<label>`."""
+    training: Training = Training()
+    """Settings that differ from the top-level `training`."""
+
+
+class FinetuneVariant(Variant):
+    """Denoising loss on the real images: FT, and the second stage of DMD2-FT."""
+
+    method: Literal["finetune"]
+    sampler: Literal["ddim", "heun", "few_step"] = "ddim"
+    """How it samples: many-step, or with a few-step student's levels."""
+    levels: Literal["all", "student"] = "all"
+    """Noise levels in training: all, or the few-step student's own."""
+
+
+class Dmd2Variant(Variant):
+    """Distribution matching distillation of one teacher, with a GAN."""
+
+    method: Literal["dmd2"]
+    teacher: str = SOURCE_TEACHER
+    """The teacher: source_teacher or `<label>`."""
+    distillation: Distillation = Distillation()
+    """Settings that differ from the top-level `distillation`."""
+
+
+class UnidadVariant(Variant):
+    """Uni-DAD: dual-domain DMD and a multi-head GAN in one stage."""
+
+    method: Literal["unidad"]
+    dmd_source: bool = True
+    """Match the source teacher."""
+    target_teacher: str = "online"
+    """online (trained beside the student), none, or `<label>`: pre-adapted and frozen."""
+    dmd_target_share: Unit | Literal["auto"] = "auto"
+    """The paper's a, the target teacher's share of DMD; auto: 0.25 near, 0.75 far, 0 without."""
+    distillation: Distillation = Distillation()
+    """Settings that differ from the top-level `distillation`."""
+
+
+AnyVariant = Annotated[FinetuneVariant | Dmd2Variant | UnidadVariant, Field(discriminator="method")]
+
+
+class SourceData(Section):
+    """The source domain's images."""
+
+    images: Count = 50000
+    """Images of the source set."""
+    babies: Unit = 0.05
+    """Share of baby-like source faces: rare modes that make `babies` a near target."""
+    sunglasses: Unit = 0.05
+    """Share of source faces with sunglasses, which makes `sunglasses` a near target."""
+
+
+class Target(Section):
+    """A target domain: a synthetic one, or a folder of one's own images."""
+
+    domain: Literal["babies", "sunglasses", "portraits", "cats"] | None = None
+    """A synthetic domain of the embedded benchmark."""
+    folder: str | None = None
+    """A folder of images."""
+    reference: str | None = None
+    """A folder of held-out images of the same kind, to measure against (with `folder`)."""
+    near: bool = False
+    """Whether the target lies inside the source's support: decides dmd_target_share auto."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Target:
+        if (self.domain is None) == (self.folder is None):
+            raise ValueError("give either 'domain' (synthetic) or 'folder' (your own images)")
+        if self.reference is not None and self.folder is None:
+            raise ValueError("'reference' goes with 'folder'")
+        return self
+
+
+class Evaluation(Section):
+    """Sampling and metrics."""
+
+    samples: Annotated[int, Field(ge=16)] = 2000
+    """Images drawn for each row."""
+    reference_images: Annotated[int, Field(ge=16)] = 5000
+    """Held-out images of each synthetic target."""
+    batch_size: Count = 64
+    """Images sampled at once; does not change them."""
+    seed: Annotated[int, Field(ge=0)] = 1000
+    """Seed of the samples' noise: the same for every method."""
+    source_nfe: Count = 25
+    """Evaluations of the unadapted source teacher's row."""
+
+
+class Config(Section):
+    """An experiment."""
+
+    experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    """Its name: results go to results/<experiment>/."""
+    resolution: Annotated[int, Field(ge=16, le=128, multiple_of=16)] = 32
+    """Of all images, in pixels."""
+    data_seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the synthetic data."""
+    source: SourceData = SourceData()
+    """The source domain."""
+    source_teacher: str = "shipped"
+    """shipped, train, or the path of a model folder (unet/, scheduler/)."""
+    source_training: Training = Training()
+    """How the source teacher is trained where source_teacher is train."""
+    feature_network: str = "shipped"
+    """shipped, train, or the path of a folder that `unidad train-features` wrote."""
+    network: Network = Network()
+    """The source teacher's architecture where it is trained."""
+    diffusion: Diffusion = Diffusion()
+    """The noise process."""
+    training: Training = Training()
+    """Defaults of every variant's training."""
+    distillation: Distillation = Distillation()
+    """Defaults of every variant's distillation."""
+    targets: Annotated[dict[str, Target], Field(min_length=1)]
+    """Target domains by name."""
+    shots: Annotated[tuple[Count, ...], Field(min_length=1)] = (10,)
+    """Numbers of training images."""
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    """Training seeds; the table's mean and standard deviation go over them."""
+    variants: Annotated[dict[str, AnyVariant], Field(min_length=1)]
+    """Rows of the table: label → method and settings."""
+    evaluation: Evaluation = Evaluation()
+    """Sampling and metrics."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inherit(cls, raw: Any) -> Any:
+        """Lay each variant's training and distillation over the top-level ones."""
+        if not isinstance(raw, dict) or not isinstance(raw.get("variants"), dict):
+            return raw
+        variants = {
+            label: _with_defaults(variant, raw) for label, variant in raw["variants"].items()
+        }
+        return raw | {"variants": variants}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        for name in self.targets:
+            if name == SOURCE or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+                raise ValueError(
+                    f"targets: '{name}' is not usable as a name: letters, digits, _ and -, "
+                    f"not '{SOURCE}'"
+                )
+        slugs = [slug(label) for label in self.variants]
+        for label, name in zip(self.variants, slugs, strict=True):
+            if not name or slugs.count(name) > 1 or label in (SOURCE_TEACHER, "online", "none"):
+                raise ValueError(f"variants: the label '{label}' is reserved, empty or not unique")
+        for label, variant in self.variants.items():
+            _check_origins(label, variant, self.variants)
+        return self
+
+
+class RunSpec(Section):
+    """All that one training run is: what `unidad train` reads, resolved and validated."""
+
+    target: str
+    """Target name, or `source`."""
+    shots: int | None
+    """Training images; null for the source set."""
+    label: str
+    """The variant's label in tables."""
+    seed: int
+    """Seed of every random draw of the run."""
+    data: str
+    """Path of the training image set."""
+    student: str | None
+    """Model folder the student starts from; null: a fresh network."""
+    teacher: str | None = None
+    """Model folder of the (source) teacher."""
+    target_teacher: str | None = None
+    """Model folder of a pre-adapted, frozen target teacher."""
+    resolution: int
+    """Of the images, in pixels."""
+    network: Network
+    """Architecture of a fresh network."""
+    diffusion: Diffusion
+    """The noise process."""
+    variant: AnyVariant
+    """Method and settings."""
+
+
+def slug(label: str) -> str:
+    """A label as a part of a path: `Uni-DAD (no GAN)` → `uni-dad-no-gan`."""
+    return re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
+
+
+def origins(variant: AnyVariant) -> dict[str, str]:
+    """Key → label of the variants that this one starts from or is taught by."""
+    named = {"student": variant.student}
+    if isinstance(variant, Dmd2Variant):
+        named["teacher"] = variant.teacher
+    if isinstance(variant, UnidadVariant) and variant.target_teacher not in ("online", "none"):
+        named["target_teacher"] = variant.target_teacher
+    return {key: label for key, label in named.items() if label != SOURCE_TEACHER}
+
+
+def load_config(path: str | Path) -> Config:
+    """Read and validate a YAML configuration.
+
+    Raises:
+        UserError: one line for each mistake: file, key, value, what is allowed.
+    """
+    try:
+        raw = yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such configuration file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    return parse_config(raw, str(path))
+
+
+def parse_config(raw: object, where: str) -> Config:
+    """Validate a configuration that is already a mapping; errors as for `load_config`."""
+    if not isinstance(raw, dict):
+        raise UserError(f"{where}: expected a mapping of keys, found {type(raw).__name__}")
+    return _validate(Config, raw, where)
+
+
+def load_spec(path: str | Path) -> RunSpec:
+    """Read a run specification (JSON); errors as for `load_config`."""
+    try:
+        raw = yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such run specification; `unidad plan` writes them") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid JSON: {' '.join(str(error).split())}") from None
+    return _validate(RunSpec, raw, str(path))
+
+
+def _validate(model: type[Section], raw: object, where: str) -> Any:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        lines = dict.fromkeys(_line(where, problem) for problem in error.errors())
+        raise UserError("\n".join(lines)) from None
+
+
+def _line(where: str, problem: dict) -> str:
+    tags = ("finetune", "dmd2", "unidad")
+    key = ".".join(str(part) for part in problem["loc"] if part not in tags)
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: {key}: unknown key; see the keys in workflow/schemas/config.schema.json"
+    if problem["type"] == "missing":
+        return f"{where}: {key}: this key is missing"
+    if not key:
+        return f"{where}: {message}"
+    return f"{where}: {key}: {message}, found {problem['input']!r}"
+
+
+def _with_defaults(variant: Any, raw: dict) -> Any:
+    if not isinstance(variant, dict):
+        return variant
+    merged = dict(variant)
+    sections = (
+        ("training",) if variant.get("method") == "finetune" else ("training", "distillation")
+    )
+    for section in sections:
+        defaults, own = raw.get(section) or {}, variant.get(section) or {}
+        if isinstance(defaults, dict) and isinstance(own, dict):
+            merged[section] = defaults | own
+    return merged
+
+
+def _check_origins(label: str, variant: AnyVariant, variants: dict[str, AnyVariant]) -> None:
+    for key, origin in origins(variant).items():
+        if origin not in variants:
+            allowed = ", ".join([SOURCE_TEACHER, *variants])
+            raise ValueError(f"variants.{label}.{key}: '{origin}' is none of {allowed}")
+        if variant.domain == SOURCE and variants[origin].domain != SOURCE:
+            raise ValueError(f"variants.{label}.{key}: '{origin}' is not trained on the source")
+    seen, waiting = set(), [label]
+    while waiting:
+        for origin in origins(variants[waiting.pop()]).values():
+            if origin == label:
+                raise ValueError(f"variants.{label}: starts from itself, through {origin}")
+            if origin in variants and origin not in seen:
+                seen.add(origin)
+                waiting.append(origin)
+
+
+def schema() -> str:
+    """The JSON schema of the configuration, as text; descriptions come from the docstrings."""
+    return json.dumps(Config.model_json_schema(), indent=2) + "\n"

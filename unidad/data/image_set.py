@@ -1,0 +1,77 @@
+"""Image sets as they lie on disk and as the networks see them."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from unidad.errors import UserError
+
+ATTRIBUTE_PREFIX = "attribute:"
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images with, where they are known, their true attributes.
+
+    Attributes:
+        images: uint8 (N, H, W, 3), RGB.
+        attributes: name → float32 (N,); empty for photographs and generated images.
+    """
+
+    images: np.ndarray
+    attributes: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def save(self, path: str | Path) -> None:
+        """Write a compressed .npz; the final name appears only when the file is complete."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {ATTRIBUTE_PREFIX + name: values for name, values in self.attributes.items()}
+        partial = path.with_name(path.name + ".partial")
+        with open(partial, "wb") as file:
+            np.savez_compressed(file, images=self.images, **arrays)
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> ImageSet:
+        """Read a file that `save` wrote.
+
+        Raises:
+            UserError: the file is missing, is no .npz of uint8 images, or holds pickled objects.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                images = arrays["images"]
+                attributes = {
+                    name.removeprefix(ATTRIBUTE_PREFIX): arrays[name]
+                    for name in arrays.files
+                    if name.startswith(ATTRIBUTE_PREFIX)
+                }
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such image set; run `unidad prepare` first") from None
+        except (KeyError, ValueError, OSError, zipfile.BadZipFile, AttributeError) as error:
+            raise UserError(f"{path}: not an image set written by unidad ({error})") from None
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+            raise UserError(
+                f"{path}: images must be uint8 (N, H, W, 3), found {images.dtype} {images.shape}"
+            )
+        return cls(images, attributes)
+
+
+def to_tensor(images: np.ndarray) -> torch.Tensor:
+    """uint8 (N, H, W, 3) → float32 (N, 3, H, W) in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_uint8(images: torch.Tensor) -> np.ndarray:
+    """Float (N, 3, H, W), clipped to [-1, 1], → uint8 (N, H, W, 3), rounded to nearest."""
+    levels = ((images.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()

@@ -1,0 +1,126 @@
+"""The losses, as pure functions of tensors: no network call, no random draw inside.
+
+Loss names, here, in the logs and in the configuration: ``dmd_source``, ``dmd_target``,
+``gan_student``, ``gan_discriminator``, ``fake_score_denoising``, ``target_teacher_denoising``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unidad.diffusion import per_image
+
+DmdNormaliser = Literal["prediction_gap", "noisy_gap", "score", "none"]
+GanLoss = Literal["bce", "hinge", "lsgan", "wgan-gp"]
+Logits = Literal["summed", "averaged"]
+
+
+def denoising(x0_hat: Tensor, x0: Tensor, sigma: Tensor, sigma_data: float | None = 0.5) -> Tensor:
+    """Denoising loss ``mean(w * (x0_hat - x0)^2)`` with ``w = sigma^-2 + sigma_data^-2``.
+
+    Args:
+        x0_hat: prediction (N, C, H, W).
+        x0: the clean images, likewise.
+        sigma: noise level (N,).
+        sigma_data: 0.5 in FSIG (Karras et al. 2022, table 1); None gives ``w = sigma^-2``, the
+            plain epsilon error of SDP.
+    """
+    weight = sigma**-2 + (0.0 if sigma_data is None else sigma_data**-2)
+    return (per_image(weight, x0) * (x0_hat - x0) ** 2).mean()
+
+
+def dmd_gradient(
+    x0_student: Tensor,
+    fake: Tensor,
+    real: Tensor,
+    x: Tensor,
+    sigma: Tensor,
+    normaliser: DmdNormaliser = "prediction_gap",
+) -> Tensor:
+    """The distribution-matching gradient at the image, for one teacher (SPEC section 3).
+
+    Args:
+        x0_student: the student's images (N, C, H, W).
+        fake: x0 prediction of the fake score at ``x``.
+        real: x0 prediction of a teacher at ``x``.
+        x: the noised student images.
+        sigma: noise level (N,).
+        normaliser: what ``fake - real`` is divided by, each a mean over an image's elements:
+            ``prediction_gap`` mean|x0_student - real| (DMD2's and Uni-DAD's code),
+            ``noisy_gap`` mean|x - real| (the released SDP code),
+            ``score`` mean|eps - eps_fake| * sigma, the paper's formula
+            (``eps - eps_fake = (fake - x0_student) / sigma``),
+            ``none`` 1.
+
+    Returns:
+        g (N, C, H, W), no gradient attached.
+    """
+    with torch.no_grad():
+        gap = {
+            "prediction_gap": lambda: x0_student - real,
+            "noisy_gap": lambda: x - real,
+            "score": lambda: fake - x0_student,
+            "none": lambda: torch.ones_like(real),
+        }[normaliser]()
+        return (fake - real) / gap.abs().flatten(1).mean(1).reshape(-1, *[1] * (gap.ndim - 1))
+
+
+def dmd(x0_student: Tensor, gradient: Tensor) -> Tensor:
+    """``0.5 * mean((x0_student - stopgrad(x0_student - g))^2)``: its gradient is ``g / numel``."""
+    goal = (x0_student - gradient).detach()
+    return 0.5 * F.mse_loss(x0_student, goal)
+
+
+def gan_student(logits: Tensor, loss: GanLoss = "bce", combine: Logits = "summed") -> Tensor:
+    """The student's adversarial loss: its images should be taken for real.
+
+    Args:
+        logits: (N, heads) for student images.
+        loss: ``bce`` (non-saturating), ``hinge``, ``lsgan`` or ``wgan-gp``.
+        combine: ``summed`` adds the heads' losses (the paper), ``averaged`` takes the loss of the
+            heads' mean logit (the released code).
+    """
+    logits = _combine(logits, combine)
+    if loss == "bce":
+        value = F.softplus(-logits)
+    elif loss == "lsgan":
+        value = 0.5 * (logits - 1) ** 2
+    else:
+        value = -logits
+    return value.sum(1).mean()
+
+
+def gan_discriminator(
+    real: Tensor, fake: Tensor, loss: GanLoss = "bce", combine: Logits = "summed"
+) -> Tensor:
+    """The discriminator's loss on real (N, heads) and student (N, heads) logits.
+
+    For ``wgan-gp`` the gradient penalty is a term of its own: `gradient_penalty`.
+    """
+    real, fake = _combine(real, combine), _combine(fake, combine)
+    if loss == "bce":
+        value = F.softplus(-real) + F.softplus(fake)
+    elif loss == "hinge":
+        value = F.relu(1 - real) + F.relu(1 + fake)
+    elif loss == "lsgan":
+        value = 0.5 * ((real - 1) ** 2 + fake**2)
+    else:
+        value = fake - real
+    return value.sum(1).mean()
+
+
+def gradient_penalty(gradient: Tensor) -> Tensor:
+    """``mean((|gradient| - 1)^2)`` (Gulrajani et al. 2017, equation 3).
+
+    Args:
+        gradient: (N, C, H, W), the gradient of the summed logits at points between real and fake.
+    """
+    return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
+
+
+def _combine(logits: Tensor, combine: Logits) -> Tensor:
+    return logits.mean(1, keepdim=True) if combine == "averaged" else logits

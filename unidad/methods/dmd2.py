@@ -1,0 +1,195 @@
+"""DMD2 (Yin et al. 2024): distribution matching distillation of one teacher, with a GAN."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from unidad import losses
+from unidad.config import RunSpec
+from unidad.diffusion import add_noise, draw_levels, few_step_trajectory
+from unidad.methods.base import Method, StepOutput
+from unidad.networks.diffusion_network import DiffusionNetwork, frozen
+from unidad.networks.discriminator import build_discriminator
+
+INNER_LEVELS = 0.02
+
+
+class Dmd2(Method):
+    """A few-step student, a fake score that tracks it, a discriminator, and a frozen teacher.
+
+    Args:
+        spec: the run.
+        student: G.
+        fake_score: starts from the teacher's weights.
+        teacher: frozen; None leaves DMD out.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        student: DiffusionNetwork,
+        fake_score: DiffusionNetwork,
+        teacher: DiffusionNetwork | None,
+    ):
+        super().__init__(spec, student)
+        self.options = spec.variant.distillation
+        self.fake_score = fake_score
+        self.teacher = None if teacher is None else teacher.requires_grad_(False)
+        self.networks = nn.ModuleDict({"student": student, "fake_score": fake_score})
+        self.discriminator = build_discriminator(self.options.heads, fake_score.feature_channels)
+        if self.discriminator is not None:
+            self.networks["discriminator"] = self.discriminator
+        critics = tuple(name for name in self.networks if name != "student")
+        self.groups = {"student": ("student",), "fake_score": critics}
+
+    @property
+    def iterations_per_student_update(self) -> int:
+        """The ratio R of fake-score updates to student updates."""
+        return self.options.fake_score_updates_per_student_update
+
+    def learning_rate(self, group: str) -> float:
+        """Fake score and discriminator may have a rate of their own."""
+        own = self.options.fake_score_learning_rate if group == "fake_score" else None
+        return super().learning_rate(group) if own is None else own
+
+    def step(
+        self, real: Tensor, iteration: int, generator: torch.Generator
+    ) -> Iterator[StepOutput]:
+        """Fake score and discriminator every iteration, the student every R-th.
+
+        The fake score sees the very images that the student was updated on.
+        """
+        update_student = self.updates_student(iteration)
+        x0_student = self.student_images(real, generator, with_gradient=update_student)
+        if update_student:
+            yield self.student_step(x0_student, generator)
+        yield self.fake_score_step(x0_student.detach(), real, generator)
+
+    def updates_student(self, iteration: int) -> bool:
+        """Whether this iteration ends a round of R fake-score updates."""
+        return (iteration + 1) % self.iterations_per_student_update == 0
+
+    def student_images(
+        self, like: Tensor, generator: torch.Generator, with_gradient: bool
+    ) -> Tensor:
+        """Draw a batch from the student: K steps from pure noise (SPEC section 3)."""
+        steps = few_step_trajectory(
+            self.student,
+            self.student_levels.to(like.device),
+            lambda: self.normal(like, generator),
+        )
+        through = len(self.student_levels) if self.options.gradient_through == "all" else 1
+        for step in range(len(self.student_levels)):
+            on = with_gradient and step >= len(self.student_levels) - through
+            with torch.set_grad_enabled(on):
+                x0 = next(steps)
+        return x0
+
+    def student_step(self, x0_student: Tensor, generator: torch.Generator) -> StepOutput:
+        """Distribution matching and, with a discriminator, the adversarial loss."""
+        output = StepOutput("student", {})
+        self.add_distribution_matching(output, x0_student, generator)
+        if self.discriminator is not None:
+            self._add_gan(output, x0_student, generator)
+        return output
+
+    def distribution_matching_terms(
+        self, x: Tensor, sigma: Tensor
+    ) -> dict[str, tuple[float, Tensor]]:
+        """Loss name → (weight, the teacher's x0 prediction at x); no gradient."""
+        return {} if self.teacher is None else {"dmd_source": (1.0, self.teacher(x, sigma))}
+
+    def add_distribution_matching(
+        self, output: StepOutput, x0_student: Tensor, generator: torch.Generator
+    ) -> None:
+        """Add one DMD loss for each teacher; equal in gradient to the loss of the mixed g."""
+        with torch.no_grad():
+            x, sigma = self.noised(x0_student, generator, INNER_LEVELS)
+            terms = self.distribution_matching_terms(x, sigma)
+            if not terms:
+                return
+            fake = self.fake_score(x, sigma)
+        combined = torch.zeros_like(x)
+        for name, (weight, real) in terms.items():
+            gradient = losses.dmd_gradient(
+                x0_student, fake, real, x, sigma, self.options.dmd_normaliser
+            )
+            output.losses[name] = losses.dmd(x0_student, gradient)
+            output.weights[name] = weight
+            combined += weight * gradient
+        output.logs["dmd_gradient_norm"] = float(combined.norm() / combined.numel())
+
+    def _add_gan(self, output: StepOutput, x0_student: Tensor, generator: torch.Generator) -> None:
+        """Add the student's GAN loss; its gradient at the image is logged, perhaps rescaled."""
+        ratio = self.options.gan_gradient_ratio
+        images = x0_student.view_as(x0_student)
+        weight = self.options.gan_student_weight if ratio is None else 1.0
+
+        def at_the_image(gradient: Tensor) -> Tensor:
+            norm = gradient.norm()
+            if ratio is not None:
+                scale = ratio * output.logs["dmd_gradient_norm"] / norm.clamp_min(1e-20)
+                gradient, norm = gradient * scale, norm * scale
+            output.logs["gan_gradient_norm"] = float(norm)
+            return gradient
+
+        if images.requires_grad:
+            images.register_hook(at_the_image)
+        with frozen(self.fake_score, self.discriminator):
+            x, sigma = self.noised(images, generator)
+            logits = self.discriminator(self.fake_score.features(x, sigma))
+        output.losses["gan_student"] = losses.gan_student(
+            logits, self.options.gan_loss, self.options.gan_logits
+        )
+        output.weights["gan_student"] = weight
+
+    def fake_score_step(
+        self, x0_student: Tensor, real: Tensor, generator: torch.Generator
+    ) -> StepOutput:
+        """Denoising of the student's images, and the discriminator through the shared encoder."""
+        x, sigma = self.noised(x0_student, generator)
+        denoising = losses.denoising(self.fake_score(x, sigma), x0_student, sigma)
+        output = StepOutput("fake_score", {"fake_score_denoising": denoising})
+        if self.discriminator is not None:
+            self._add_discriminator(output, x0_student, real, generator)
+        return output
+
+    def _add_discriminator(
+        self, output: StepOutput, x0_student: Tensor, real: Tensor, generator: torch.Generator
+    ) -> None:
+        count = len(real)
+        levels = self.levels.to(real.device)
+        images = torch.cat([real, x0_student])
+        if self.options.gan_shared_levels:
+            sigma = draw_levels(levels, count, generator).repeat(2)
+        else:
+            sigma = draw_levels(levels, 2 * count, generator)
+        x = add_noise(images, self.normal(images, generator), sigma)
+        on_real, on_fake = self.discriminator(self.fake_score.features(x, sigma)).split(count)
+        output.losses["gan_discriminator"] = losses.gan_discriminator(
+            on_real, on_fake, self.options.gan_loss, self.options.gan_logits
+        )
+        output.weights["gan_discriminator"] = self.options.gan_discriminator_weight
+        with torch.no_grad():
+            correct = torch.cat([on_real > 0, on_fake < 0]).float().mean()
+        output.logs["discriminator_accuracy"] = float(correct)
+        if self.options.gan_loss == "wgan-gp":
+            self._add_gradient_penalty(output, x, sigma, generator)
+
+    def _add_gradient_penalty(
+        self, output: StepOutput, x: Tensor, sigma: Tensor, generator: torch.Generator
+    ) -> None:
+        real, fake = x.chunk(2)
+        mix = torch.rand(len(real), generator=generator).to(x.device)
+        between = add_noise(real, fake - real, mix).requires_grad_(True)
+        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivative
+            logits = self.discriminator(self.fake_score.features(between, sigma[: len(real)]))
+        (gradient,) = torch.autograd.grad(logits.sum(), between, create_graph=True)
+        output.losses["gan_gradient_penalty"] = losses.gradient_penalty(gradient)
+        output.weights["gan_gradient_penalty"] = (
+            self.options.gan_penalty_weight * self.options.gan_discriminator_weight
+        )

@@ -1,0 +1,1 @@
+"""Feature extractors, and pure metrics on their features."""

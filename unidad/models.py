@@ -1,0 +1,71 @@
+"""Model folders: the source teacher put in place, and a trained student exported."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from unidad.checkpoint import atomic_folder
+from unidad.errors import UserError
+from unidad.networks.folder import load_network
+from unidad.pipeline import UnidadPipeline
+from unidad.sampling import load_pipeline
+
+WEIGHTS = Path(__file__).parent / "weights"
+SHIPPED_SOURCE_TEACHER = WEIGHTS / "synthetic-faces-source"
+SHIPPED_FEATURE_NETWORK = WEIGHTS / "synthetic-faces-features"
+
+
+def place_source_teacher(origin: str, out: Path) -> None:
+    """Check a source teacher and write it as an exported, float32, many-step model.
+
+    Args:
+        origin: ``shipped`` or a folder with ``unet/`` and ``scheduler/``.
+        out: model folder.
+
+    Raises:
+        UserError: the folder or its weights are missing or of another architecture.
+    """
+    network = load_network(SHIPPED_SOURCE_TEACHER if origin == "shipped" else origin)
+    with atomic_folder(out) as partial:
+        UnidadPipeline(network.unet, network.scheduler).save_pretrained(partial)
+
+
+def export_run(run: Path, out: Path, dtype: str) -> None:
+    """Copy a run's model, with a card that says what it is and how to draw with it.
+
+    Args:
+        run: a run's folder, with ``model/`` and ``training.json``.
+        out: folder to write.
+        dtype: ``float32`` (draws the evaluation's very images) or ``bfloat16`` (half the size).
+
+    Raises:
+        UserError: the run has no finished model.
+    """
+    if not (run / "training.json").is_file():
+        raise UserError(f"{run}: no finished run here (no training.json)")
+    pipeline = load_pipeline(run / "model").to(getattr(torch, dtype))
+    summary = json.loads((run / "training.json").read_text())
+    with atomic_folder(out) as partial:
+        pipeline.save_pretrained(partial)
+        (partial / "README.md").write_text(_card(pipeline, summary, out, dtype))
+
+
+def _card(pipeline: UnidadPipeline, summary: dict, out: Path, dtype: str) -> str:
+    config = pipeline.config
+    return f"""# {out.name}
+
+A {config.sampler.replace("_", "-")} image generator of {summary["parameters"]:,} parameters,
+{config.nfe} network evaluations an image, weights in {dtype}; trained with unidad
+({summary["updates"]["student"]} student updates).
+
+```python
+from unidad.pipeline import UnidadPipeline
+
+images = UnidadPipeline.from_pretrained("{out.name}")(batch_size=16, seed=0).images
+```
+
+The sampler and its noise levels are stored in `model_index.json`.
+"""

@@ -1,0 +1,1 @@
+"""Backbones behind one contract, codecs and discriminator heads."""

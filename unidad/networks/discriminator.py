@@ -1,0 +1,52 @@
+"""Discriminator heads on the fake score's encoder features."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Heads = Literal["multi", "single", "none"]
+
+
+class MultiHead(nn.Module):
+    """One head for each encoder block and the middle block (SPEC section 3).
+
+    A head is a 1x1 convolution to one channel, then the spatial mean. The two commute, so the mean
+    is taken first: the same logit for a fraction of the work.
+    """
+
+    def __init__(self, channels: dict[str, int]):
+        super().__init__()
+        self.heads = nn.ModuleDict({name: nn.Linear(count, 1) for name, count in channels.items()})
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """Features name → (N, c, h, w); returns logits (N, heads)."""
+        means = {name: features[name].float().mean((2, 3)) for name in self.heads}
+        return torch.cat([head(means[name]) for name, head in self.heads.items()], dim=1)
+
+
+class SingleHead(nn.Module):
+    """A small convolutional head on the middle block alone: the ablation's discriminator."""
+
+    def __init__(self, channels: dict[str, int], groups: int = 16):
+        super().__init__()
+        count = channels["middle"]
+        self.layers = nn.Sequential(
+            nn.Conv2d(count, count, 3, padding=1),
+            nn.GroupNorm(groups, count),
+            nn.SiLU(),
+            nn.Conv2d(count, 1, 1),
+        )
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """Features name → (N, c, h, w); returns logits (N, 1)."""
+        return self.layers(features["middle"].float()).mean((2, 3))
+
+
+def build_discriminator(heads: Heads, channels: dict[str, int]) -> nn.Module | None:
+    """The discriminator that an option names; ``none`` trains without a GAN."""
+    if heads == "none":
+        return None
+    return MultiHead(channels) if heads == "multi" else SingleHead(channels)

@@ -1,0 +1,82 @@
+"""The exported student: a diffusers pipeline that carries its own noise levels.
+
+``UnidadPipeline.from_pretrained(folder)`` (or ``DiffusionPipeline.from_pretrained(folder,
+custom_pipeline=...)``) draws, for the same seed, the images that the evaluation drew: it is what
+the evaluation samples with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from diffusers import DDPMScheduler, DiffusionPipeline, ImagePipelineOutput, UNet2DModel
+from PIL import Image
+
+from unidad.config import Diffusion
+from unidad.data.image_set import to_uint8
+from unidad.diffusion import IndexedNoise, many_step_sampler, sample_few_step, student_levels
+from unidad.networks.diffusion_network import DiffusionNetwork
+
+
+class UnidadPipeline(DiffusionPipeline):
+    """Draws images with a few-step student or a many-step model.
+
+    Args:
+        unet: the trained model.
+        scheduler: betas and prediction type of its training.
+        sampler: ``few_step``, ``ddim`` or ``heun``.
+        nfe: network evaluations an image, unless the call says otherwise.
+        diffusion: the noise process, the keys of `unidad.config.Diffusion`.
+    """
+
+    def __init__(
+        self,
+        unet: UNet2DModel,
+        scheduler: DDPMScheduler,
+        sampler: str = "ddim",
+        nfe: int = 25,
+        diffusion: dict | None = None,
+    ):
+        super().__init__()
+        self.register_modules(unet=unet, scheduler=scheduler)
+        diffusion = Diffusion(**(diffusion or {})).model_dump()
+        self.register_to_config(sampler=sampler, nfe=nfe, diffusion=diffusion)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        batch_size: int = 1,
+        seed: int = 0,
+        indices: Sequence[int] | None = None,
+        nfe: int | None = None,
+        output_type: str = "pil",
+        return_dict: bool = True,
+    ) -> ImagePipelineOutput | tuple[list[Image.Image] | np.ndarray]:
+        """Draw images; each depends on (seed, its index) alone, not on the batch.
+
+        Args:
+            batch_size: how many, numbered from 0, where ``indices`` is not given.
+            seed: of the noise.
+            indices: numbers of the images to draw.
+            nfe: network evaluations an image; the trained number by default.
+            output_type: ``pil`` or ``np`` (uint8, (N, H, W, 3)).
+            return_dict: wrap the result as diffusers does.
+        """
+        network = DiffusionNetwork(self.unet, self.scheduler).to(self.device)
+        noise = IndexedNoise(seed, range(batch_size) if indices is None else indices, network.shape)
+        sampler, levels = self.sampler(nfe or self.config.nfe)
+        x0 = sampler(network, levels.to(self.device), lambda: noise().to(self.device))
+        images = to_uint8(network.codec.decode(x0))
+        result = [Image.fromarray(image) for image in images] if output_type == "pil" else images
+        return ImagePipelineOutput(images=result) if return_dict else (result,)
+
+    def sampler(self, nfe: int) -> tuple[Callable, torch.Tensor]:
+        """The sampling function and its noise levels, (nfe,) or fewer, descending."""
+        noise = Diffusion(**self.config.diffusion)
+        if self.config.sampler == "few_step":
+            return sample_few_step, student_levels(nfe, noise.sigma_max, noise.student_sigma_min)
+        return many_step_sampler(
+            self.config.sampler, nfe, noise.sigma_min, noise.sigma_max, noise.rho
+        )

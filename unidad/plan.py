@@ -1,0 +1,277 @@
+"""Pure: a configuration → data sets, training runs, table rows, and the paths of all of them.
+
+The Snakefile asks this module what there is to do; nothing here touches a tensor, and the only
+writing is `write_specs`, which leaves a file alone whose content is already right: its date is what
+decides whether a training runs again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from unidad.config import (
+    FAR_SHARE,
+    NEAR_SHARE,
+    SOURCE,
+    SOURCE_TEACHER,
+    AnyVariant,
+    Config,
+    Dmd2Variant,
+    FinetuneVariant,
+    RunSpec,
+    UnidadVariant,
+    origins,
+    slug,
+)
+
+SOURCE_TEACHER_LABEL = "Source teacher"
+HELD_OUT_LABEL = "Held-out images"
+TRAINING_LABEL = "Training images"
+CONTROLS = (SOURCE_TEACHER_LABEL, HELD_OUT_LABEL, TRAINING_LABEL)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a variant on a target's shots with a seed; shots None is the source set."""
+
+    target: str
+    shots: int | None
+    label: str
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Its part of every path: ``babies/shots10/uni-dad/seed0``, ``source/all/dmd2/seed0``."""
+        return f"{self.target}/{shots_name(self.shots)}/{slug(self.label)}/seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured image set: a run at some nfe, or a control (run None).
+
+    Paths are relative to the experiment's folder.
+    """
+
+    target: str
+    shots: int | None
+    label: str
+    nfe: int | None
+    images: str
+    run: Run | None = None
+
+    @property
+    def metrics(self) -> str:
+        """Where its metrics go."""
+        if self.run is not None:
+            return f"metrics/{self.run.key}/nfe{self.nfe}.json"
+        return f"metrics/{self.target}/{shots_name(self.shots)}/{slug(self.label)}.json"
+
+
+class Plan:
+    """What an experiment consists of."""
+
+    def __init__(self, config: Config, results: str = "results"):
+        self.config = config
+        self.root = f"{results}/{config.experiment}"
+
+    def runs(self) -> list[Run]:
+        """Every training, in an order in which each comes after those it starts from."""
+        ordered: dict[Run, None] = {}
+        for run in self._table_runs():
+            self._add(run, ordered)
+        return list(ordered)
+
+    def table_targets(self) -> list[tuple[str, int | None]]:
+        """(target, shots) of each block of the table; the source where a variant trains on it."""
+        blocks: list[tuple[str, int | None]] = [
+            (target, shots) for target in self.config.targets for shots in self.config.shots
+        ]
+        on_source = any(variant.domain == SOURCE for variant in self.config.variants.values())
+        return [*blocks, (SOURCE, None)] if on_source else blocks
+
+    def rows(self) -> list[Row]:
+        """Every metrics file of the report: controls first, then variants in their order."""
+        rows = [
+            row for target, shots in self.table_targets() for row in self._controls(target, shots)
+        ]
+        for run in self._table_runs():
+            variant = self.config.variants[run.label]
+            for nfe in dict.fromkeys((variant.nfe, *variant.extra_nfe)):
+                images = f"samples/{run.key}/nfe{nfe}.npz"
+                rows.append(Row(run.target, run.shots, run.label, nfe, images, run))
+        return rows
+
+    def dependencies(self, run: Run) -> dict[str, Run]:
+        """Key (student, teacher, target_teacher) → the run whose model it takes."""
+        return {
+            key: self._on_domain(label, run.target, run.shots, run.seed)
+            for key, label in origins(self.config.variants[run.label]).items()
+        }
+
+    def spec(self, run: Run) -> RunSpec:
+        """The resolved run specification; paths start at the working directory."""
+        variant = self._resolved(run)
+        roles = {"student": variant.student}
+        if isinstance(variant, Dmd2Variant):
+            roles["teacher"] = variant.teacher
+        if isinstance(variant, UnidadVariant):
+            roles["teacher"] = SOURCE_TEACHER
+            if variant.target_teacher not in ("online", "none"):
+                roles["target_teacher"] = variant.target_teacher
+        taken = self.dependencies(run)
+        models = {
+            role: self.model(taken[role]) if role in taken else self.source_teacher
+            for role in roles
+        }
+        return RunSpec(
+            target=run.target,
+            shots=run.shots,
+            label=run.label,
+            seed=run.seed,
+            data=self.training_images(run.target, run.shots),
+            resolution=self.config.resolution,
+            network=self.config.network,
+            diffusion=self.config.diffusion,
+            variant=variant,
+            **models,
+        )
+
+    def source_spec(self) -> RunSpec:
+        """The training of the source teacher itself: the denoising loss from a fresh network."""
+        return RunSpec(
+            target=SOURCE,
+            shots=None,
+            label=SOURCE_TEACHER_LABEL,
+            seed=self.config.data_seed,
+            data=f"{self.root}/data/source/train.npz",
+            student=None,
+            resolution=self.config.resolution,
+            network=self.config.network,
+            diffusion=self.config.diffusion,
+            variant=FinetuneVariant(
+                method="finetune",
+                nfe=self.config.evaluation.source_nfe,
+                domain=SOURCE,
+                training=self.config.source_training,
+            ),
+        )
+
+    @property
+    def source_teacher(self) -> str:
+        """The source teacher's model folder."""
+        return f"{self.root}/models/source_teacher"
+
+    @property
+    def feature_network(self) -> str:
+        """The feature network's folder."""
+        return f"{self.root}/models/feature_network"
+
+    def model(self, run: Run) -> str:
+        """A run's model folder."""
+        return f"{self.root}/runs/{run.key}/model"
+
+    def training_images(self, target: str, shots: int | None) -> str:
+        """The image set that a run trains on."""
+        return f"{self.root}/data/{target}/{'train' if shots is None else f'shots{shots}'}.npz"
+
+    def has_reference(self, target: str) -> bool:
+        """Whether the target has held-out images to measure against."""
+        described = self.config.targets.get(target)
+        return described is None or described.domain is not None or bool(described.reference)
+
+    def specs(self) -> dict[str, str]:
+        """Path → JSON of every specification that a rule depends on."""
+        config, root = self.config, self.root
+        common = {"resolution": config.resolution, "seed": config.data_seed}
+        source = (
+            common
+            | config.source.model_dump()
+            | {"reference_images": config.evaluation.reference_images}
+        )
+        evaluation = config.evaluation.model_dump()
+        contents = {"specs/data/source.json": source, "specs/evaluation.json": evaluation}
+        for name, target in config.targets.items():
+            contents[f"specs/data/{name}.json"] = (
+                common
+                | target.model_dump(exclude={"near"})
+                | {"shots": config.shots, "reference_images": config.evaluation.reference_images}
+            )
+        contents["specs/models.json"] = {
+            "source_teacher": config.source_teacher,
+            "feature_network": config.feature_network,
+        }
+        texts = {path: json.dumps(value, indent=2) for path, value in contents.items()}
+        texts["specs/config.json"] = config.model_dump_json(indent=2)
+        if config.source_teacher == "train":
+            texts["specs/runs/source_teacher.json"] = self.source_spec().model_dump_json(indent=2)
+        for run in self.runs():
+            texts[f"specs/runs/{run.key}.json"] = self.spec(run).model_dump_json(indent=2)
+        return {f"{root}/{path}": text + "\n" for path, text in texts.items()}
+
+    def write_specs(self) -> list[str]:
+        """Write every specification whose content changed; returns the paths written."""
+        written = []
+        for path, text in self.specs().items():
+            file = Path(path)
+            if file.exists() and file.read_text() == text:
+                continue
+            file.parent.mkdir(parents=True, exist_ok=True)
+            partial = file.with_name(file.name + ".partial")
+            partial.write_text(text)
+            os.replace(partial, file)
+            written.append(path)
+        return written
+
+    def _table_runs(self) -> Iterator[Run]:
+        config = self.config
+        for target, shots in self.table_targets():
+            for label, variant in config.variants.items():
+                if (variant.domain == SOURCE) == (target == SOURCE):
+                    yield from (Run(target, shots, label, seed) for seed in config.seeds)
+
+    def _add(self, run: Run, ordered: dict[Run, None]) -> None:
+        for needed in self.dependencies(run).values():
+            self._add(needed, ordered)
+        ordered[run] = None
+
+    def _on_domain(self, label: str, target: str, shots: int | None, seed: int) -> Run:
+        if self.config.variants[label].domain == SOURCE:
+            return Run(SOURCE, None, label, seed)
+        return Run(target, shots, label, seed)
+
+    def _resolved(self, run: Run) -> AnyVariant:
+        """The variant with a number for dmd_target_share."""
+        variant = self.config.variants[run.label]
+        if not isinstance(variant, UnidadVariant) or variant.dmd_target_share != "auto":
+            return variant
+        near = run.target in self.config.targets and self.config.targets[run.target].near
+        share = NEAR_SHARE if near else FAR_SHARE
+        share = 0.0 if variant.target_teacher == "none" else share
+        return variant.model_copy(update={"dmd_target_share": share})
+
+    def _controls(self, target: str, shots: int | None) -> list[Row]:
+        nfe = self.config.evaluation.source_nfe
+        rows = [
+            Row(
+                target,
+                shots,
+                SOURCE_TEACHER_LABEL,
+                nfe,
+                f"samples/source/source-teacher/nfe{nfe}.npz",
+            )
+        ]
+        described = self.config.targets.get(target)
+        if described is None or described.domain is not None:
+            rows.append(Row(target, shots, HELD_OUT_LABEL, None, f"data/{target}/held_out.npz"))
+        if shots is not None:
+            rows.append(Row(target, shots, TRAINING_LABEL, None, f"data/{target}/shots{shots}.npz"))
+        return rows
+
+
+def shots_name(shots: int | None) -> str:
+    """``shots10``, or ``all`` for the source set."""
+    return "all" if shots is None else f"shots{shots}"

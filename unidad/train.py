@@ -1,0 +1,93 @@
+"""One training run from its specification to its exported model."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from unidad.checkpoint import atomic_folder, write_json
+from unidad.config import RunSpec
+from unidad.data.image_set import ImageSet
+from unidad.errors import UserError
+from unidad.methods import build_method
+from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.folder import WEIGHTS_NAME
+from unidad.pipeline import UnidadPipeline
+from unidad.trainer import Trainer
+
+
+def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
+    """Train a run in ``folder``, or go on where it stopped, and export ``folder/model``.
+
+    Args:
+        spec: the run.
+        folder: gets ``model/`` (a diffusers pipeline folder), ``training.csv``, ``training.json``
+            (the returned summary), ``samples/`` (grids); until it ends also ``state/``
+            (checkpoints).
+        progress: show a progress bar.
+
+    Returns:
+        The summary: iterations, updates, seconds, peak memory.
+
+    Raises:
+        UserError: missing or unfit data or models, a non-finite loss.
+    """
+    images = ImageSet.load(spec.data)
+    _check_images(spec, images)
+    method = build_method(spec)
+    _discard_other_state(folder, fingerprint(spec))
+    trainer = Trainer(spec, method, images, folder, progress)
+    summary = trainer.run()
+    if trainer.accelerator.is_main_process:
+        with atomic_folder(folder / "model") as partial:
+            export(trainer.result, spec, partial)
+        shutil.copyfile(trainer.log.path, folder / "training.csv")
+        write_json(folder / "training.json", summary)
+        shutil.rmtree(folder / "state")
+    return summary
+
+
+def export(network: DiffusionNetwork, spec: RunSpec, folder: Path) -> None:
+    """Save a network as a pipeline folder; sampler and noise levels travel with it."""
+    sampler = getattr(spec.variant, "sampler", "few_step")
+    UnidadPipeline(
+        network.unet,
+        network.scheduler,
+        sampler,
+        spec.variant.nfe,
+        spec.diffusion.model_dump(),
+    ).save_pretrained(folder)
+
+
+def fingerprint(spec: RunSpec) -> str:
+    """Hash of all that a run depends on: its spec, its images, the weights it starts from."""
+    digest = hashlib.sha256(spec.model_dump_json().encode())
+    inputs = [Path(spec.data)]
+    for folder in (spec.student, spec.teacher, spec.target_teacher):
+        if folder is not None:
+            inputs.append(Path(folder) / "unet" / WEIGHTS_NAME)
+    for path in inputs:
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _discard_other_state(folder: Path, current: str) -> None:
+    """Throw away the checkpoints of another specification, data set or starting point."""
+    marker = folder / "state" / "fingerprint.txt"
+    if marker.exists() and marker.read_text() == current:
+        return
+    shutil.rmtree(folder / "state", ignore_errors=True)
+    marker.parent.mkdir(parents=True)
+    marker.write_text(current)
+
+
+def _check_images(spec: RunSpec, images: ImageSet) -> None:
+    side = spec.resolution
+    if images.images.shape[1:3] != (side, side):
+        height, width = images.images.shape[1:3]
+        raise UserError(
+            f"{spec.data}: images are {width}x{height}, the run wants {side}x{side}; "
+            "run `unidad prepare` again"
+        )

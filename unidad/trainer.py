@@ -1,0 +1,296 @@
+"""The training loop: the only place that calls backward, clips, steps, logs and checkpoints."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import math
+import os
+import resource
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from PIL import Image
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from unidad.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from unidad.config import RunSpec
+from unidad.data.image_set import ImageSet, to_tensor, to_uint8
+from unidad.diffusion import IndexedNoise
+from unidad.errors import UserError
+from unidad.methods.base import Method, StepOutput, sampler_for
+
+GRID_IMAGES = 16
+
+
+class Trainer:
+    """Trains one run, resuming from the last checkpoint in ``folder/state``.
+
+    A run that was killed and started again ends with the same weights, bit for bit on a CPU, as an
+    uninterrupted one: draws are keyed by (seed, iteration) and checkpoints are complete.
+
+    Args:
+        spec: the run.
+        method: built from it.
+        images: the real images.
+        folder: holds ``state/`` (checkpoints, log), ``samples/`` and the trackers' files.
+        progress: show a progress bar.
+    """
+
+    def __init__(
+        self, spec: RunSpec, method: Method, images: ImageSet, folder: Path, progress: bool = True
+    ):
+        self.spec, self.method, self.folder, self.progress = spec, method, folder, progress
+        self.settings = spec.variant.training
+        self.accelerator = Accelerator(
+            log_with=list(self.settings.trackers) or None, project_dir=str(folder)
+        )
+        device = self.accelerator.device
+        self.real = method.student.codec.encode(to_tensor(images.images)).to(device)
+        for module in (value for value in vars(method).values() if isinstance(value, nn.Module)):
+            module.to(device)
+        self.ema = None
+        if self.settings.ema_decay:
+            self.ema = copy.deepcopy(method.student).requires_grad_(False)
+        self.parameters = {
+            group: [p for name in names for p in method.networks[name].parameters()]
+            for group, names in method.groups.items()
+        }
+        self.optimisers = {group: self._optimiser(group) for group in method.groups}
+        self.updates = dict.fromkeys(method.groups, 0)
+        self.seconds = 0.0
+        self.log = TrainingLog(folder / "state" / "training.csv")
+
+    @property
+    def total(self) -> int:
+        """Iterations of the whole run."""
+        return self.settings.student_updates * self.method.iterations_per_student_update
+
+    @property
+    def result(self) -> nn.Module:
+        """The network to sample and save: the moving average where there is one."""
+        return self.method.student if self.ema is None else self.ema
+
+    def run(self) -> dict:
+        """Train to the end; returns counters and cost (seconds, updates, peak memory in MB)."""
+        start = self._resume()
+        self._start_trackers()
+        bar = tqdm(
+            range(start, self.total),
+            initial=start,
+            total=self.total,
+            desc=f"{self.spec.label} · {self.spec.target} · seed {self.spec.seed}",
+            unit="it",
+            disable=not (self.progress and self.accelerator.is_main_process),
+            mininterval=1.0,
+        )
+        for iteration in bar:
+            began = time.perf_counter()
+            self._iterate(iteration)
+            self.seconds += time.perf_counter() - began
+            self._after(iteration, bar)
+        self.accelerator.end_training()
+        return self._summary()
+
+    def _iterate(self, iteration: int) -> None:
+        generator = torch.Generator().manual_seed(
+            (self.spec.seed * 1_000_003 + iteration) * 1009 + self.accelerator.process_index
+        )
+        real = self._real_batch(generator)
+        for output in self.method.step(real, iteration, generator):
+            self._update(output, iteration)
+
+    def _real_batch(self, generator: torch.Generator) -> Tensor:
+        count = self.settings.batch_size
+        chosen = torch.randint(len(self.real), (count,), generator=generator)
+        real = self.real[chosen.to(self.real.device)]
+        if not self.settings.horizontal_flip:
+            return real
+        codec = self.method.student.codec
+        flip = (torch.rand(count, generator=generator) < 0.5).to(real.device)
+        flipped = codec.encode(codec.decode(real).flip(-1))
+        return torch.where(flip.reshape(-1, 1, 1, 1), flipped, real)
+
+    def _update(self, output: StepOutput, iteration: int) -> None:
+        for name, loss in output.losses.items():
+            self._check_finite(name, loss, iteration)
+        parameters, optimiser = self.parameters[output.group], self.optimisers[output.group]
+        self.accelerator.backward(output.total, inputs=parameters)
+        if self.accelerator.num_processes > 1:
+            for parameter in parameters:
+                parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
+        norm = nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
+        self._check_finite(f"gradient of {output.group}", norm, iteration)
+        for group in optimiser.param_groups:
+            group["lr"] = self._rate(output.group)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        self.updates[output.group] += 1
+        if output.group == "student":
+            self._update_ema()
+        self.log.add({name: loss.detach() for name, loss in output.losses.items()})
+        self.log.add(output.logs | {f"{output.group}_gradient_norm": norm})
+
+    def _check_finite(self, name: str, value: Tensor, iteration: int) -> None:
+        if torch.isfinite(value):
+            return
+        saved = checkpoints(self.folder / "state")
+        kept = f"the last good checkpoint is {saved[-1]}" if saved else "no checkpoint yet"
+        raise UserError(
+            f"{self.folder}: iteration {iteration}: {name} is {float(value)}; {kept}; "
+            "try a smaller learning_rate or gradient_clip"
+        )
+
+    def _rate(self, group: str) -> float:
+        """Warm-up counted in this group's own updates; decay in the student's."""
+        settings = self.settings
+        rate = self.method.learning_rate(group)
+        rate *= min(1.0, (self.updates[group] + 1) / max(settings.warmup_updates, 1))
+        left = settings.student_updates - self.updates["student"]
+        return rate * min(1.0, left / settings.decay_updates) if settings.decay_updates else rate
+
+    @torch.no_grad()
+    def _update_ema(self) -> None:
+        if self.ema is None:
+            return
+        updates = self.updates["student"]
+        decay = min(self.settings.ema_decay, (1 + updates) / (10 + updates))
+        averages = list(self.ema.parameters())
+        torch._foreach_lerp_(averages, list(self.method.student.parameters()), 1 - decay)
+
+    def _after(self, iteration: int, bar: tqdm) -> None:
+        updates = self.updates["student"]
+        ended = (iteration + 1) % self.method.iterations_per_student_update == 0
+        last = iteration + 1 == self.total
+        if not ended or not self.accelerator.is_main_process:
+            return
+        if last or updates % self.settings.log_every == 0:
+            values = self.log.write(iteration + 1, self.seconds)
+            self.accelerator.log(values, step=iteration + 1)
+            shown = {k: f"{v:.3g}" for k, v in values.items() if not k.endswith("norm")}
+            bar.set_postfix(shown, refresh=False)
+        if self.settings.sample_every and (last or updates % self.settings.sample_every == 0):
+            self._save_grid(updates)
+        if last or updates % self.settings.checkpoint_every == 0:
+            self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint; only right at the end of a round of iterations."""
+        counters = {
+            "iteration": self.updates["student"] * self.method.iterations_per_student_update,
+            "updates": self.updates,
+            "seconds": self.seconds,
+        }
+        save_checkpoint(self.folder / "state", counters, self._modules(), self.optimisers)
+
+    def _resume(self) -> int:
+        saved = checkpoints(self.folder / "state")
+        if not saved:
+            self.log.start(0)
+            return 0
+        counters = load_checkpoint(saved[-1], self._modules(), self.optimisers)
+        self.updates, self.seconds = counters["updates"], counters["seconds"]
+        self.log.start(counters["iteration"])
+        return counters["iteration"]
+
+    def _modules(self) -> dict[str, nn.Module]:
+        modules = dict(self.method.networks.items())
+        return modules if self.ema is None else modules | {"ema": self.ema}
+
+    def _optimiser(self, group: str) -> torch.optim.AdamW:
+        settings = self.settings
+        return torch.optim.AdamW(
+            self.parameters[group],
+            lr=self.method.learning_rate(group),
+            betas=(settings.beta1, settings.beta2),
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+
+    def _start_trackers(self) -> None:
+        if self.settings.trackers:
+            self.accelerator.init_trackers("trackers", config={"spec": self.spec.model_dump_json()})
+
+    @torch.no_grad()
+    def _save_grid(self, updates: int) -> None:
+        nfe = self.spec.variant.nfe
+        sampler, levels = sampler_for(self.spec, nfe)
+        noise = IndexedNoise(self.spec.seed, range(GRID_IMAGES), self.method.student.shape)
+        device = self.accelerator.device
+        x0 = sampler(self.result, torch.tensor(levels, device=device), lambda: noise().to(device))
+        images = to_uint8(self.method.student.codec.decode(x0))
+        side = math.isqrt(len(images))
+        rows = images.reshape(side, side, *images.shape[1:]).transpose(0, 2, 1, 3, 4)
+        grid = Image.fromarray(rows.reshape(side * images.shape[1], side * images.shape[2], 3))
+        folder = self.folder / "samples"
+        folder.mkdir(parents=True, exist_ok=True)
+        grid.resize((grid.width * 3, grid.height * 3), Image.Resampling.NEAREST).save(
+            folder / f"{updates:06d}.png"
+        )
+
+    def _summary(self) -> dict:
+        if torch.cuda.is_available():
+            peak = torch.cuda.max_memory_allocated() / 2**20
+        else:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return {
+            "iterations": self.total,
+            "updates": self.updates,
+            "seconds": round(self.seconds, 3),
+            "seconds_per_iteration": self.seconds / self.total,
+            "peak_memory_mb": round(peak, 1),
+            "parameters": sum(p.numel() for p in self.method.student.parameters()),
+        }
+
+
+class TrainingLog:
+    """Means of losses and logs since the last line, as CSV; a resumed run drops later lines."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._sums: dict[str, list[float]] = defaultdict(list)
+        self._columns = ["iteration", "seconds"]
+        self._rows: list[dict] = []
+
+    def start(self, iteration: int) -> None:
+        """Keep the lines up to a resumed run's iteration."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if iteration and self.path.exists():
+            with open(self.path, newline="") as file:
+                reader = csv.DictReader(file)
+                self._rows = [row for row in reader if int(row["iteration"]) <= iteration]
+                self._columns = list(reader.fieldnames or self._columns)
+        self._rewrite()
+
+    def add(self, values: dict[str, Tensor | float]) -> None:
+        """Collect values until the next line."""
+        for name, value in values.items():
+            self._sums[name].append(float(value))
+
+    def write(self, iteration: int, seconds: float) -> dict[str, float]:
+        """Append a line of the means; returns them."""
+        means = {name: sum(values) / len(values) for name, values in self._sums.items()}
+        self._sums.clear()
+        row = {"iteration": iteration, "seconds": f"{seconds:.2f}"}
+        row |= {name: f"{value:.6g}" for name, value in means.items()}
+        self._rows.append(row)
+        new = [name for name in row if name not in self._columns]
+        self._columns += new
+        if new:
+            self._rewrite()
+        else:
+            with open(self.path, "a", newline="") as file:
+                csv.DictWriter(file, self._columns).writerow(row)
+        return means
+
+    def _rewrite(self) -> None:
+        partial = self.path.with_name(self.path.name + ".partial")
+        with open(partial, "w", newline="") as file:
+            writer = csv.DictWriter(file, self._columns)
+            writer.writeheader()
+            writer.writerows(self._rows)
+        os.replace(partial, self.path)
