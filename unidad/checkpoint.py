@@ -86,7 +86,16 @@ def load_checkpoint(
             state.setdefault(int(index), {})[entry] = tensor
         groups = optimiser.state_dict()["param_groups"]
         optimiser.load_state_dict({"state": state, "param_groups": groups})
+        _match_memory_format(optimiser)
     return counters
+
+
+def _match_memory_format(optimiser: torch.optim.Optimizer) -> None:
+    """Lay moments out in memory as their weights are: fused AdamW walks both as flat arrays."""
+    for parameter, state in optimiser.state.items():
+        for key, tensor in state.items():
+            if tensor.shape == parameter.shape:
+                state[key] = torch.empty_like(parameter).copy_(tensor)
 
 
 @contextmanager

@@ -43,6 +43,14 @@ class Diffusion(Section):
     """Spacing of the Karras levels."""
     levels: Count = 1000
     """Number of levels that training draws from."""
+    spacing: Literal["karras", "lognormal"] = "karras"
+    """Which levels training draws from: Karras levels (the paper, 256x256), or the quantiles of a
+    log-normal distribution. The same sigma destroys far more of a 32x32 image, so small images want
+    lower levels."""
+    lognormal_mean: float = -0.8
+    """Mean of log sigma, with spacing lognormal."""
+    lognormal_std: Positive = 1.6
+    """Standard deviation of log sigma, with spacing lognormal."""
     student_sigma_min: Positive = 0.5
     """The few-step student's last level; its levels are log-linear from sigma_max to here."""
 

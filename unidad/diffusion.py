@@ -29,6 +29,24 @@ def karras_levels(
     return ((low + ramp * (high - low)) ** rho).float()
 
 
+def lognormal_levels(
+    count: int = 1000,
+    mean: float = -0.8,
+    std: float = 1.6,
+    sigma_min: float = 0.002,
+    sigma_max: float = 80.0,
+) -> Tensor:
+    """Quantiles of a log-normal distribution of sigma, ascending, clipped to the given range.
+
+    A uniform draw from them follows the distribution that Karras et al. 2022 train with (table 1).
+
+    Returns:
+        float32 (count,): ``exp(mean + std * q)``, q the normal quantiles of (i + 1/2) / count.
+    """
+    middle = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+    return (mean + std * torch.special.ndtri(middle)).exp().clamp(sigma_min, sigma_max).float()
+
+
 def student_levels(nfe: int, sigma_max: float = 80.0, sigma_min: float = 0.5) -> Tensor:
     """The student's noise levels: log-linear from sigma_max down to sigma_min.
 

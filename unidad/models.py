@@ -9,6 +9,7 @@ import torch
 
 from unidad.checkpoint import atomic_folder
 from unidad.errors import UserError
+from unidad.metrics.feature_network import load_feature_network
 from unidad.networks.folder import load_network
 from unidad.pipeline import UnidadPipeline
 from unidad.sampling import load_pipeline
@@ -31,6 +32,22 @@ def place_source_teacher(origin: str, out: Path) -> None:
     network = load_network(SHIPPED_SOURCE_TEACHER if origin == "shipped" else origin)
     with atomic_folder(out) as partial:
         UnidadPipeline(network.unet, network.scheduler).save_pretrained(partial)
+
+
+def place_feature_network(origin: str, out: Path) -> None:
+    """Check a feature network and copy it.
+
+    Args:
+        origin: ``shipped`` or a folder that `unidad train-features` wrote.
+        out: folder to write.
+
+    Raises:
+        UserError: a file is missing, unreadable or of another architecture.
+    """
+    folder = SHIPPED_FEATURE_NETWORK if origin == "shipped" else Path(origin)
+    network = load_feature_network(folder)
+    with atomic_folder(out) as partial:
+        network.save(partial)
 
 
 def export_run(run: Path, out: Path, dtype: str) -> None:

@@ -160,6 +160,49 @@ class Plan:
             ),
         )
 
+    def row_spec(self, row: Row) -> dict:
+        """All that `unidad evaluate` needs for one metrics file: what it is, and the paths."""
+        variant = self.config.variants.get(row.label)
+        described = self.config.targets.get(row.target)
+        training = self.training_images(row.target, row.shots)
+        reference = f"{self.root}/data/{row.target}/reference.npz"
+        trained = [] if row.run is None else self.lineage(row.run)
+        return {
+            "run": {
+                "experiment": self.config.experiment,
+                "target": row.target,
+                "shots": row.shots,
+                "variant": row.label,
+                "method": variant.method if variant else None,
+                "nfe": row.nfe,
+                "trained_nfe": variant.nfe if variant else row.nfe,
+                "seed": row.run.seed if row.run else None,
+            },
+            "domain": "faces" if row.target == SOURCE else described.domain,
+            "network": self.feature_network,
+            "images": f"{self.root}/{row.images}",
+            "features": self.features(f"{self.root}/{row.images}"),
+            "reference_features": (
+                self.features(reference) if self.has_reference(row.target) else None
+            ),
+            "training_images": training,
+            "training_features": self.features(training),
+            "sampling": f"{self.root}/{row.images}".replace(".npz", ".json")
+            if row.images.startswith("samples/")
+            else None,
+            "training": [f"{self.root}/runs/{run.key}/training.json" for run in trained],
+        }
+
+    def lineage(self, run: Run) -> list[Run]:
+        """The run itself, then every run that it builds on: what its model cost to train."""
+        ordered: dict[Run, None] = {}
+        self._add(run, ordered)
+        return list(ordered)[::-1]
+
+    def features(self, images: str) -> str:
+        """Where the features of an image set lie."""
+        return f"{self.root}/features/{images.removeprefix(self.root + '/')}"
+
     @property
     def source_teacher(self) -> str:
         """The source teacher's model folder."""
@@ -189,6 +232,7 @@ class Plan:
         common = {"resolution": config.resolution, "seed": config.data_seed}
         source = (
             common
+            | {"domain": "faces"}
             | config.source.model_dump()
             | {"reference_images": config.evaluation.reference_images}
         )
@@ -210,6 +254,8 @@ class Plan:
             texts["specs/runs/source_teacher.json"] = self.source_spec().model_dump_json(indent=2)
         for run in self.runs():
             texts[f"specs/runs/{run.key}.json"] = self.spec(run).model_dump_json(indent=2)
+        for row in self.rows():
+            texts[f"specs/{row.metrics}"] = json.dumps(self.row_spec(row), indent=2)
         return {f"{root}/{path}": text + "\n" for path, text in texts.items()}
 
     def write_specs(self) -> list[str]:

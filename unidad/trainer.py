@@ -141,7 +141,7 @@ class Trainer:
         saved = checkpoints(self.folder / "state")
         kept = f"the last good checkpoint is {saved[-1]}" if saved else "no checkpoint yet"
         raise UserError(
-            f"{self.folder}: iteration {iteration}: {name} is {float(value)}; {kept}; "
+            f"{self.folder}: iteration {iteration}: {name} is {value.item()}; {kept}; "
             "try a smaller learning_rate or gradient_clip"
         )
 

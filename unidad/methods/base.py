@@ -10,11 +10,12 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from unidad.config import RunSpec
+from unidad.config import Diffusion, RunSpec
 from unidad.diffusion import (
     add_noise,
     draw_levels,
     karras_levels,
+    lognormal_levels,
     many_step_sampler,
     sample_few_step,
     student_levels,
@@ -58,9 +59,7 @@ class Method(ABC):
         self.spec = spec
         self.student = student
         diffusion = spec.diffusion
-        self.levels = karras_levels(
-            diffusion.levels, diffusion.sigma_min, diffusion.sigma_max, diffusion.rho
-        )
+        self.levels = training_levels(diffusion)
         self.student_levels = student_levels(
             spec.variant.nfe, diffusion.sigma_max, diffusion.student_sigma_min
         )
@@ -97,6 +96,16 @@ class Method(ABC):
     def normal(like: Tensor, generator: torch.Generator) -> Tensor:
         """Standard normal noise in the shape and on the device of ``like``."""
         return torch.randn(like.shape, generator=generator).to(like.device)
+
+
+def training_levels(diffusion: Diffusion) -> Tensor:
+    """The noise levels, ascending, that training draws from with equal probability."""
+    d = diffusion
+    if d.spacing == "lognormal":
+        return lognormal_levels(
+            d.levels, d.lognormal_mean, d.lognormal_std, d.sigma_min, d.sigma_max
+        )
+    return karras_levels(d.levels, d.sigma_min, d.sigma_max, d.rho)
 
 
 def sampler_for(spec: RunSpec, nfe: int) -> tuple[Callable, list[float]]:

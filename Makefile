@@ -1,0 +1,48 @@
+# Two commands: `make reproduce` (the whole comparison) and `make test`. Each makes the environment
+# in .venv first, if it is missing or the lock file has changed.
+
+PYTHON ?= python3
+VENV ?= .venv
+CONFIG ?= config.yaml
+CORES ?= all
+
+READY := $(VENV)/.ready
+export PATH := $(abspath $(VENV)/bin):$(PATH)
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: reproduce report test lint unit smoke schema clean
+
+reproduce: $(READY)
+	snakemake --cores $(CORES) --configfile $(CONFIG)
+	$(MAKE) --no-print-directory report CONFIG=$(CONFIG)
+
+report: $(READY)
+	snakemake --configfile $(CONFIG) --report "$$(unidad plan --config $(CONFIG) --root)/report.html"
+
+test: lint unit smoke
+
+lint: $(READY)
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+	unidad schema --check workflow/schemas/config.schema.json
+
+unit: $(READY)
+	pytest -n 2 --dist worksteal -m "not workflow"
+
+smoke: $(READY)
+	pytest -m workflow
+
+schema: $(READY)
+	unidad schema > workflow/schemas/config.schema.json
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unidad needs Python 3.11 or newer; make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+clean:
+	rm -rf $(VENV) results/default results/smoke

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import torch
+
+from unidad.errors import UserError
+from unidad.metrics.rows import (
+    CHUNK,
+    TooFewRowsError,
+    as_rows,
+    nearest_distances,
+    neighbour_radii,
+    same_width,
+    squared_distances,
+)
+
+
+def test_squared_distances_are_those_of_pairs():
+    first = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    second = torch.tensor([[0.0, 0.0], [0.0, 4.0], [3.0, 0.0]])
+    expected = torch.tensor([[0.0, 16.0, 9.0], [25.0, 9.0, 16.0]])
+    assert torch.equal(squared_distances(first, second), expected)
+
+
+def test_radii_leave_the_row_itself_out():
+    rows = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
+    assert neighbour_radii(rows, 1).tolist() == [1, 1, 2, 4]
+    assert neighbour_radii(rows, 2).tolist() == [3, 2, 3, 6]
+
+
+def test_chunks_join_seamlessly():
+    rows = torch.arange(CHUNK * 2.5).double()[:, None]
+    assert neighbour_radii(rows, 1).tolist() == [1.0] * len(rows)
+    assert nearest_distances(rows + 0.25, rows).tolist() == [0.25] * len(rows)
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        (np.zeros((2, 3, 4)), r"features of samples must be .* \(2, 3, 4\)"),
+        (np.zeros((4, 0)), r"found \(4, 0\)"),
+        (np.array([[0.0], [1.0], [np.nan], [np.inf]]), "in 2 rows, the first is image 2"),
+    ],
+)
+def test_broken_features_are_refused(rows, complaint):
+    with pytest.raises(UserError, match=complaint):
+        as_rows(rows, "samples")
+
+
+def test_too_few_rows_is_an_error_of_its_own():
+    with pytest.raises(TooFewRowsError, match=r"samples: 1 images, .* at least 2"):
+        as_rows(np.zeros((1, 3)), "samples", 2)
+
+
+def test_two_extractors_cannot_be_compared():
+    with pytest.raises(UserError, match="of 3 and of 4 dims"):
+        same_width(torch.zeros(2, 3), torch.zeros(2, 4))

@@ -1,0 +1,207 @@
+import io
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from report_fakes import CONTROLS, ORDER, fake_results, result
+
+from unidad.report.comparison import comparison
+from unidad.report.formats import Block, Cell, Row, Table, html, latex, markdown
+from unidad.report.tables import COLUMNS, table, write_tables
+
+HEADERS = {column.metric: i for i, column in enumerate(COLUMNS, start=1)}
+
+
+def cells_of(metrics, metric, order=()):
+    """(label → cell) of one column, over a single block."""
+    (block,) = table(comparison(metrics, order)).blocks
+    return {row.label: row.cells[HEADERS[metric]] for row in block.rows}
+
+
+def test_mean_and_deviation_are_printed_where_there_are_seeds():
+    metrics = [result("A", i, frechet_distance=v) for i, v in enumerate([1.0, 2.0, 6.0])]
+    metrics.append(result("B", frechet_distance=7.0))
+    cells = cells_of(metrics, "frechet_distance")
+    assert cells["A"].text == "3.00 ± 2.65"
+    assert cells["B"].text == "7.00"
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "best", "printed"),
+    [
+        ("frechet_distance", [4.0, 3.0, 5.0], {"B"}, ["4.00", "3.00", "5.00"]),
+        ("kernel_distance", [0.004, 0.0101, 0.0035], {"C"}, ["4.00", "10.10", "3.50"]),
+        ("intra_lpips", [0.4, 0.3, 0.5], {"C"}, ["0.400", "0.300", "0.500"]),
+        ("coverage", [0.9, 0.3, 0.5], {"A"}, ["0.90", "0.30", "0.50"]),
+        ("memorisation", [0.01, 0.0, 0.5], {"B"}, ["0.010", "0.000", "0.500"]),
+        ("training_seconds_total", [60, 90, 600], {"A"}, ["1.0", "1.5", "10.0"]),
+        ("images_per_second", [60, 90, 600], {"C"}, ["60.0", "90.0", "600.0"]),
+        ("frechet_distance", [3.001, 3.004, 5.0], {"A", "B"}, ["3.00", "3.00", "5.00"]),
+        ("recall", [0.5, 0.5, 0.5], {"A", "B", "C"}, ["0.50"] * 3),
+        ("attribute_spread", [0.9, 0.3, 1.5], set(), ["0.90", "0.30", "1.50"]),
+        ("recall", [None, 0.2, 0.1], {"B"}, ["–", "0.20", "0.10"]),
+        ("recall", [None, None, None], set(), ["–"] * 3),
+    ],
+)
+def test_bold_is_the_best_printed_mean(metric, values, best, printed):
+    metrics = [result(name, **{metric: v}) for name, v in zip("ABC", values, strict=True)]
+    cells = cells_of(metrics, metric)
+    assert [cell.text for cell in cells.values()] == printed
+    assert {name for name, cell in cells.items() if cell.bold} == best
+
+
+def test_best_is_the_mean_over_seeds_not_the_best_seed():
+    metrics = [result("A", i, frechet_distance=v) for i, v in enumerate([1.0, 9.0])]
+    metrics += [result("B", i, frechet_distance=v) for i, v in enumerate([4.0, 4.0])]
+    cells = cells_of(metrics, "frechet_distance")
+    assert not cells["A"].bold
+    assert cells["B"].bold
+
+
+def test_controls_are_italic_never_bold_and_do_not_take_the_bold_away():
+    metrics = [result("A", frechet_distance=5.0), result("B", frechet_distance=6.0)]
+    metrics += [result(name, frechet_distance=0.2) for name in CONTROLS]
+    cells = cells_of(metrics, "frechet_distance")
+    assert [name for name, cell in cells.items() if cell.bold] == ["A"]
+    (block,) = table(comparison(metrics)).blocks
+    assert [row.label for row in block.rows if row.control] == CONTROLS
+    assert not any(cell.bold for row in block.rows if row.control for cell in row.cells)
+
+
+def test_a_control_that_ties_the_best_stays_plain():
+    metrics = [result("A", recall=0.5), result("Held-out images", recall=0.5)]
+    cells = cells_of(metrics, "recall")
+    assert cells["A"].bold
+    assert not cells["Held-out images"].bold
+
+
+def test_every_target_has_its_own_best():
+    metrics = [result("A"), result("B", frechet_distance=1.0)]
+    metrics += [result("A", target="cats", frechet_distance=1.0), result("B", target="cats")]
+    blocks = table(comparison(metrics)).blocks
+    assert [block.title for block in blocks] == ["babies, 10 shots", "cats, 10 shots"]
+    bold = [[row.cells[1].bold for row in block.rows] for block in blocks]
+    assert bold == [[False, True], [True, False]]
+
+
+def test_paper_columns_are_last_and_never_bold():
+    metrics = [result("Uni-DAD", frechet_distance=1.0), result("FT", nfe=25)]
+    metrics.append(result("Held-out images", nfe=None))
+    laid_out = table(comparison(metrics, ORDER))
+    assert laid_out.header[-2:] == (
+        "paper FID (Inception, FFHQ 256²)",
+        "paper Intra-LPIPS (VGG, FFHQ 256²)",
+    )
+    paper = [row.cells[-2:] for row in laid_out.blocks[0].rows]
+    assert paper == [
+        [Cell("57.06"), Cell("0.32")],
+        [Cell("45.09"), Cell("0.46")],
+        [Cell("–"), Cell("–")],
+    ]
+    assert [row.cells[0].text for row in laid_out.blocks[0].rows] == ["25", "3", "–"]
+
+
+def test_paper_notes_are_numbered_below_the_table():
+    metrics = [result("DMD2-FT", target="portraits"), result("DMD2-FT")]
+    laid_out = table(comparison(metrics))
+    texts = [block.rows[0].cells[-2].text for block in laid_out.blocks]
+    assert texts == ["129.26 [1]", "140.27 [2]"]
+    assert laid_out.notes[-2:] == [
+        "[1] portraits, DMD2-FT: another transcription has 69.41.",
+        "[2] babies, DMD2-FT: Distill-then-Adapt.",
+    ]
+
+
+def test_distances_are_never_called_plain_fid():
+    header = table(comparison([result()])).header
+    assert header[2] == "FD (synthetic features) ↓"
+    assert all("paper" in head for head in header if re.search(r"\bFID\b", head))
+    other = [result() | {"extractor": "dino"}]
+    assert table(comparison(other)).header[2] == "FD (dino features) ↓"
+
+
+SMALL = Table(
+    ("variant", "KD (my features) ×10³ ↓", "a_b", "paper FID", "paper LPIPS"),
+    [
+        Block(
+            "babies, 10 shots",
+            [
+                Row("A & B|C", False, [Cell("3.00 ± 1.00", True), *[Cell("–")] * 3]),
+                Row("real <images>", True, [Cell("0.20"), *[Cell("1%")] * 3]),
+            ],
+        )
+    ],
+    ["One note_."],
+)
+
+
+def test_markdown_text():
+    assert markdown(SMALL) == (
+        "## babies, 10 shots\n\n"
+        "| variant | KD (my features) ×10³ ↓ | a_b | paper FID | paper LPIPS |\n"
+        "| --- | ---: | ---: | ---: | ---: |\n"
+        "| A & B\\|C | **3.00 ± 1.00** | – | – | – |\n"
+        "| *real <images>* | *0.20* | *1%* | *1%* | *1%* |\n\n"
+        "- One note_.\n"
+    )
+
+
+def test_latex_rows():
+    lines = latex(SMALL).splitlines()
+    assert r"A \& B|C & \textbf{3.00 $\pm$ 1.00} & -- & -- & -- \\" in lines
+    assert r"\textit{real <images>} & \textit{0.20} & \textit{1\%} & " in latex(SMALL)
+    assert r"\multicolumn{5}{l}{babies, 10 shots} \\" in lines
+    assert r"\shortstack[r]{KD\\(my features)\\$\times$10$^3$ $\downarrow$}" in latex(SMALL)
+    assert r"\caption{One note\_.}" in lines
+    assert [line for line in lines if line.endswith("rule")] == [
+        r"\toprule",
+        r"\midrule",
+        r"\bottomrule",
+    ]
+
+
+def test_latex_of_a_real_table_is_balanced_ascii_with_equal_rows():
+    text = latex(table(comparison(fake_results(), ORDER)))
+    assert text.count("{") == text.count("}")
+    unknown = {c for c in text if ord(c) > 127} - set("éç")
+    assert unknown == set()
+    rows = [line for line in text.splitlines() if "&" in line]
+    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {15}
+    assert len(rows) == 1 + 2 * 9
+
+
+def test_html_has_every_cell():
+    class Reader(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.tags, self.texts = [], []
+
+        def handle_starttag(self, tag, attributes):
+            self.tags.append(tag)
+
+        def handle_data(self, data):
+            self.texts.append(data)
+
+    reader = Reader()
+    reader.feed(html(SMALL))
+    assert reader.tags.count("td") == 10
+    assert reader.tags.count("b") == 1
+    assert {"real <images>", "A & B|C", "3.00 ± 1.00"} <= set(reader.texts)
+    assert '<tr class="control"><td>real' in html(SMALL)
+    assert html(SMALL).count('<td class="theirs">') == 4
+
+
+def test_files(tmp_path):
+    metrics = fake_results()
+    write_tables(metrics, tmp_path, ORDER)
+    names = ["all.csv", *(f"comparison.{kind}" for kind in ("csv", "html", "md", "tex"))]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    everything = pd.read_csv(tmp_path / "all.csv")
+    assert len(everything) == len(metrics)
+    tidy = pd.read_csv(tmp_path / "comparison.csv")
+    again = comparison(metrics, ORDER)
+    assert list(tidy["mean"].dropna()) == pytest.approx(list(again["mean"].dropna()), rel=1e-12)
+    blocks = (tmp_path / "comparison.md").read_text().split("## ")[1:]
+    columns = pd.read_csv(io.StringIO(blocks[0]), sep="|", skiprows=1).iloc[1:, 1].str.strip(" *")
+    assert list(columns)[: len(ORDER)] == ORDER

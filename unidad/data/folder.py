@@ -1,0 +1,185 @@
+"""A user's own folder of images, of any size and pixel format, as an image set."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from unidad.data.image_set import ImageSet
+from unidad.errors import UserError
+
+log = logging.getLogger(__name__)
+
+# Named to Pillow, so that no other decoder (PostScript runs a program) is tried on a user's file.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+# HEIC and AVIF are not read, but named: a phone's photos must not be passed over in silence.
+ENDINGS = {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+ENDINGS |= {".ppm", ".pgm", ".heic", ".heif", ".avif"}
+MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte in RGB
+LEVELS_16_PER_8_BIT = 257  # 65535 / 255
+
+
+def load_folder(folder: str | Path, resolution: int) -> tuple[ImageSet, list[str]]:
+    """Decode, centre-crop to a square and resize every image that lies directly in `folder`.
+
+    Hidden files, subfolders and files without an image ending are passed over. An image smaller
+    than `resolution` is enlarged, with a warning in the log.
+
+    Args:
+        folder: where the images lie; subfolders are not searched.
+        resolution: height and width of the result, in pixels.
+
+    Returns:
+        The images, uint8 (N, resolution, resolution, 3) RGB without attributes, and their file
+        names, both in natural order (2.png before 10.png).
+
+    Raises:
+        UserError: the folder is missing, is a file or has no image; an image cannot be decoded or
+            is too large; two files have the same pixels. One line for each problem found.
+    """
+    if resolution < 1:
+        raise UserError(f"resolution {resolution}: must be at least 1 pixel")
+    paths = image_paths(folder)
+    images, problems, same_pixels = [], [], {}
+    for path in paths:
+        try:
+            image = decode(path)
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        same_pixels.setdefault(_pixel_hash(image), []).append(path.name)
+        _warn_if_small(path, image, resolution)
+        images.append(square(image, resolution))
+    problems += _duplicates(folder, same_pixels)
+    if problems:
+        raise UserError("\n".join(problems))
+    return ImageSet(np.stack(images)), [path.name for path in paths]
+
+
+def image_paths(folder: str | Path) -> list[Path]:
+    """The files of `folder` that have an image ending and are not hidden, in natural order.
+
+    Raises:
+        UserError: the folder is missing, is a file, may not be read, or has no such file.
+    """
+    folder = Path(folder)
+    try:
+        entries = list(folder.iterdir())
+    except FileNotFoundError:
+        raise UserError(f"{printable(folder)}: no such folder of images; check the path") from None
+    except NotADirectoryError:
+        raise UserError(
+            f"{printable(folder)}: a file, not a folder of images; name the folder it lies in"
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"{printable(folder)}: cannot be read ({error.strerror}); check its permissions"
+        ) from None
+    paths = [
+        path
+        for path in entries
+        if path.suffix.lower() in ENDINGS and not path.name.startswith(".") and not path.is_dir()
+    ]
+    if not paths:
+        raise UserError(
+            f"{printable(folder)}: no images in this folder (subfolders are not searched); "
+            "put PNG or JPEG files into it"
+        )
+    return sorted(paths, key=lambda path: natural_key(path.name))
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Sort key that compares runs of digits as numbers and letters without case."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
+
+
+def decode(path: Path) -> Image.Image:
+    """Read one file as 8-bit RGB at its full size, turned upright as its EXIF data say.
+
+    Transparent pixels are laid over white, 16-bit levels divided by 257, of an animation only the
+    first frame is taken. Colour profiles are ignored.
+
+    Raises:
+        UserError: not an image of `FORMATS`, damaged, cut short, above `MAX_PIXELS`, or 32-bit.
+    """
+    try:
+        if not path.is_file():
+            raise UserError("not a file (a broken link?); take it out")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what matters raises; the rest is Pillow's small talk
+            with Image.open(path, formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise Image.DecompressionBombError
+                return _to_rgb(ImageOps.exif_transpose(image))
+    except UserError as error:
+        reason = str(error)
+    except UnidentifiedImageError:
+        reason = f"not an image of a known format ({', '.join(FORMATS)}); convert it or take it out"
+    except Image.DecompressionBombError:
+        reason = f"more than {MAX_PIXELS / 1e6:.0f} million pixels; make it smaller or take it out"
+    except Exception as error:  # Pillow's decoders raise a dozen types on damaged files
+        detail = " ".join(str(error).split()) or type(error).__name__
+        reason = f"cannot be decoded ({detail}); copy it again or take it out"
+    raise UserError(f"{printable(path)}: {reason}")
+
+
+def square(image: Image.Image, resolution: int) -> np.ndarray:
+    """Centre-crop an RGB image and resize it (Lanczos) to uint8 (resolution, resolution, 3)."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    size = (resolution, resolution)
+    cropped = image.crop((left, top, left + side, top + side))
+    return np.asarray(cropped.resize(size, Image.Resampling.LANCZOS))
+
+
+def printable(path: str | Path) -> str:
+    """The path as one line of text, escaped where a name has line breaks or undecodable bytes."""
+    text = str(path)
+    return text if text.isprintable() else repr(text)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Any Pillow mode → RGB; raises UserError for levels whose range is unknown."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _from_16_bit(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _from_16_bit(image: Image.Image) -> Image.Image:
+    """One channel of 0..65535 (mode I;16 or I) → RGB."""
+    levels = np.asarray(image)
+    if image.mode == "F" or levels.min() < 0 or levels.max() > 65535:
+        raise UserError("32-bit pixels of unknown range; save it with 8 or 16 bits a channel")
+    grey = np.rint(levels / LEVELS_16_PER_8_BIT).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _pixel_hash(image: Image.Image) -> bytes:
+    return hashlib.sha256(f"{image.size}".encode() + image.tobytes()).digest()
+
+
+def _duplicates(folder: str | Path, same_pixels: dict[bytes, list[str]]) -> list[str]:
+    return [
+        f"{printable(folder)}: {' and '.join(map(printable, names))} have the same pixels; "
+        "keep one of them"
+        for names in same_pixels.values()
+        if len(names) > 1
+    ]
+
+
+def _warn_if_small(path: Path, image: Image.Image, resolution: int) -> None:
+    if min(image.size) < resolution:
+        log.warning(
+            f"{printable(path)}: only {image.width}×{image.height} pixels, "
+            f"enlarged to {resolution}×{resolution}: it will look blurred"
+        )

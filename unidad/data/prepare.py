@@ -1,0 +1,424 @@
+"""Data sets of an experiment on disk: source, targets, held-out images, contact sheet, manifest.
+
+Every function fills one folder. The manifest is removed first and written last, so a folder that
+has one is complete. Nothing in a folder depends on time or place: same inputs, same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from unidad.data.faces import ATTRIBUTES, SourceShares, render
+from unidad.data.folder import load_folder, printable
+from unidad.data.image_set import ImageSet
+from unidad.errors import UserError
+
+SOURCE_DOMAIN = "faces"
+TRAIN, REFERENCE, HELD_OUT = "train.npz", "reference.npz", "held_out.npz"
+MANIFEST, SHEET = "manifest.json", "contact_sheet.png"
+
+RANGE = 1_000_000
+REFERENCE_START = 1 * RANGE
+HELD_OUT_START = 2 * RANGE
+"""Synthetic images: training from index 0, the others from here; so no two sets share a face."""
+
+DEFAULT_SHARES = SourceShares()
+SHEET_COLUMNS = 10
+SHEET_IMAGES = 30
+TILE = 64
+GAP = 4
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One image set and where its images come from, as the manifest tells it."""
+
+    images: ImageSet
+    origin: dict[str, Any]
+
+
+def prepare(
+    out: str | Path,
+    *,
+    domain: str | None = None,
+    folder: str | None = None,
+    reference: str | None = None,
+    shots: Sequence[int] = (1, 5, 10),
+    resolution: int = 32,
+    seed: int = 0,
+    images: int = 50_000,
+    babies: float = 0.05,
+    sunglasses: float = 0.05,
+    reference_images: int = 5_000,
+) -> dict[str, Any]:
+    """Prepare what the keys of a data specification describe; returns the manifest.
+
+    ``domain`` faces is the source, another one a synthetic target, ``folder`` one's own images.
+
+    Raises:
+        UserError: neither or both of domain and folder are given, and as for the functions below.
+    """
+    if (domain is None) == (folder is None):
+        raise UserError(
+            f"give either a domain or a folder of images; found domain {domain}, folder {folder}"
+        )
+    if folder is not None:
+        return prepare_folder_target(
+            out, folder, shots=shots, resolution=resolution, reference=reference
+        )
+    if domain != SOURCE_DOMAIN:
+        return prepare_synthetic_target(
+            out,
+            domain,
+            shots=shots,
+            resolution=resolution,
+            seed=seed,
+            reference_images=reference_images,
+        )
+    return prepare_synthetic_source(
+        out,
+        images=images,
+        resolution=resolution,
+        seed=seed,
+        shares=SourceShares(babies, sunglasses),
+        reference_images=reference_images,
+    )
+
+
+def prepare_synthetic_source(
+    out: str | Path,
+    *,
+    images: int = 20_000,
+    resolution: int = 32,
+    seed: int = 0,
+    shares: SourceShares = DEFAULT_SHARES,
+    reference_images: int = 5_000,
+    held_out_images: int = 2_000,
+) -> dict[str, Any]:
+    """Render the source domain: ``train.npz``, ``reference.npz``, ``held_out.npz``.
+
+    Args:
+        out: the folder to fill.
+        images: size of the training set, indices 0 to images - 1.
+        resolution: height and width in pixels, 16 to 128.
+        seed: of the renderer; the three sets differ in their index ranges.
+        shares: rare modes of the source domain.
+        reference_images: size of the set that metrics measure against.
+        held_out_images: size of a further set of real images, a control of the metrics.
+
+    Returns:
+        The manifest, as written to ``manifest.json``.
+
+    Raises:
+        UserError: a size, the seed, the resolution or a share is out of range.
+    """
+    parts = {
+        TRAIN: _rendered("faces", seed, 0, images, resolution, shares),
+        REFERENCE: _rendered("faces", seed, REFERENCE_START, reference_images, resolution, shares),
+        HELD_OUT: _rendered("faces", seed, HELD_OUT_START, held_out_images, resolution, shares),
+    }
+    about = _synthetic("faces", seed, resolution) | {"shares": asdict(shares)}
+    return _write_folder(Path(out), parts, about)
+
+
+def prepare_synthetic_target(
+    out: str | Path,
+    domain: str,
+    *,
+    shots: Sequence[int] = (1, 5, 10),
+    resolution: int = 32,
+    seed: int = 0,
+    reference_images: int = 5_000,
+    held_out_images: int = 2_000,
+) -> dict[str, Any]:
+    """Render a target domain: ``shots{k}.npz`` for each k, ``reference.npz``, ``held_out.npz``.
+
+    The k-shot set is indices 0 to k - 1, so the smaller sets are the beginnings of the larger.
+    Each also lies as PNG files in ``shots{k}/``, to be looked at.
+
+    Args:
+        out: the folder to fill.
+        domain: one of `unidad.data.faces.DOMAINS`.
+        shots: numbers of training images.
+        resolution: height and width in pixels, 16 to 128.
+        seed: of the renderer.
+        reference_images: size of the set that metrics measure against.
+        held_out_images: size of a further set of real images, a control of the metrics.
+
+    Returns:
+        The manifest, as written to ``manifest.json``.
+
+    Raises:
+        UserError: the domain is unknown, or a number is out of range.
+    """
+    shots = _checked_shots(shots)
+    parts = {_shots_file(k): _rendered(domain, seed, 0, k, resolution) for k in shots}
+    parts[REFERENCE] = _rendered(domain, seed, REFERENCE_START, reference_images, resolution)
+    parts[HELD_OUT] = _rendered(domain, seed, HELD_OUT_START, held_out_images, resolution)
+    return _write_folder(Path(out), parts, _synthetic(domain, seed, resolution))
+
+
+def prepare_folder_target(
+    out: str | Path,
+    folder: str | Path,
+    *,
+    shots: Sequence[int] = (1, 5, 10),
+    resolution: int = 32,
+    reference: str | Path | None = None,
+) -> dict[str, Any]:
+    """Make a target of a user's own images: ``shots{k}.npz``, and ``reference.npz`` if given.
+
+    The k-shot set is the first k images in the natural order of their names. Each also lies as
+    PNG files in ``shots{k}/``, as the networks see them. An earlier ``reference.npz`` in `out` is
+    removed where no reference is given.
+
+    Args:
+        out: the folder to fill.
+        folder: the user's images.
+        shots: numbers of training images.
+        resolution: height and width in pixels.
+        reference: a second folder with other images of the same kind, to measure against.
+
+    Returns:
+        The manifest, as written to ``manifest.json``; its "reference" is null without a reference.
+
+    Raises:
+        UserError: a folder has problems (`load_folder`), has fewer images than shots, or is `out`;
+            a reference image is a training image. One line for each problem.
+    """
+    shots = _checked_shots(shots)
+    if Path(out).resolve() == Path(folder).resolve():
+        raise UserError(
+            f"{printable(folder)}: your images would be mixed with results; write elsewhere"
+        )
+    parts = _own_shots(Path(folder), shots, resolution)
+    if reference is not None:
+        parts[REFERENCE] = _loaded(Path(reference), resolution)
+        largest = parts[_shots_file(shots[-1])]
+        _refuse_common_images(printable(reference), largest, parts[REFERENCE])
+    about = {"kind": "folder", "domain": None, "seed": None, "resolution": resolution}
+    return _write_folder(Path(out), parts, about | {"attributes": []})
+
+
+def prepare_overview(out: str | Path, folders: Iterable[str | Path]) -> dict[str, Any]:
+    """One contact sheet and one manifest of several prepared folders, named by their last part.
+
+    Args:
+        out: the folder that gets ``contact_sheet.png`` and ``manifest.json``; none of `folders`.
+        folders: what the other functions filled, in the order of the sheet.
+
+    Returns:
+        Folder name → its manifest, as written to ``manifest.json``.
+
+    Raises:
+        UserError: a folder was not prepared, or not to the end.
+    """
+    rows, manifests = {}, {}
+    for folder in map(Path, folders):
+        manifests[folder.name] = manifest = read_manifest(folder)
+        for file in filter(None, (manifest["train"], manifest["reference"])):
+            images = ImageSet.load(folder / file).images
+            rows[f"{folder.name}: {Path(file).stem}"] = images[:SHEET_COLUMNS]
+    out = Path(out)
+    _write_bytes(out / SHEET, _png(contact_sheet(rows)))
+    _write_json(out / MANIFEST, manifests)
+    return manifests
+
+
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """The manifest of a prepared folder.
+
+    Raises:
+        UserError: there is none, or it is not JSON.
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{printable(path)}: no such file; run `unidad prepare` first") from None
+    except ValueError as error:
+        raise UserError(
+            f"{printable(path)}: not JSON ({error}); run `unidad prepare` again"
+        ) from None
+
+
+def contact_sheet(rows: Mapping[str, np.ndarray], columns: int = SHEET_COLUMNS) -> Image.Image:
+    """Images in labelled rows on white, each row going on below where it is longer than a line.
+
+    Args:
+        rows: label → uint8 (N, H, W, 3), N at least 1; small images are enlarged without blur.
+        columns: images in a line.
+    """
+    tile = max(TILE, *(images.shape[1] for images in rows.values()))
+    lines = [
+        ("" if start else label, images[start : start + columns])
+        for label, images in rows.items()
+        for start in range(0, len(images), columns)
+    ]
+    font = ImageFont.load_default(size=14)
+    left = int(max(font.getlength(label) for label in rows)) + 3 * GAP
+    pitch = tile + GAP
+    widest = max(len(images) for _, images in lines)
+    sheet = Image.new("RGB", (left + widest * pitch, GAP + len(lines) * pitch), "white")
+    pen = ImageDraw.Draw(sheet)
+    for row, (label, images) in enumerate(lines):
+        top = GAP + row * pitch
+        pen.text((GAP, top + tile // 2), label, "black", font, anchor="lm")
+        for column, pixels in enumerate(images):
+            image = Image.fromarray(pixels).resize((tile, tile), Image.Resampling.NEAREST)
+            sheet.paste(image, (left + column * pitch, top))
+    return sheet
+
+
+def _rendered(
+    domain: str,
+    seed: int,
+    start: int,
+    count: int,
+    resolution: int,
+    shares: SourceShares = DEFAULT_SHARES,
+) -> _Part:
+    if not 1 <= count <= RANGE:
+        raise UserError(f"{count} images of {domain}: must lie between 1 and {RANGE}")
+    indices = range(start, start + count)
+    images = render(domain, seed, indices, resolution, shares)
+    return _Part(images, {"indices": [indices.start, indices.stop]})
+
+
+def _loaded(folder: Path, resolution: int) -> _Part:
+    images, names = load_folder(folder, resolution)
+    originals = [{"name": name, "sha256": _sha256(folder / name)} for name in names]
+    return _Part(images, {"originals": originals})
+
+
+def _own_shots(folder: Path, shots: list[int], resolution: int) -> dict[str, _Part]:
+    """The first k images for each k of `shots`, which is sorted."""
+    whole = _loaded(folder, resolution)
+    if len(whole.images) < shots[-1]:
+        raise UserError(
+            f"{printable(folder)}: {len(whole.images)} images, but {shots[-1]} shots are asked "
+            "for; add images or lower 'shots'"
+        )
+    return {
+        _shots_file(k): _Part(
+            ImageSet(whole.images.images[:k]), {"originals": whole.origin["originals"][:k]}
+        )
+        for k in shots
+    }
+
+
+def _refuse_common_images(reference: str, shots: _Part, held_out: _Part) -> None:
+    """Compare as the networks see them: after the resize."""
+    training = {
+        pixels.tobytes(): original["name"]
+        for pixels, original in zip(shots.images.images, shots.origin["originals"], strict=True)
+    }
+    problems = [
+        f"{reference}: {printable(original['name'])} is also a training image "
+        f"({printable(training[pixels.tobytes()])}); take it out of the reference"
+        for pixels, original in zip(
+            held_out.images.images, held_out.origin["originals"], strict=True
+        )
+        if pixels.tobytes() in training
+    ]
+    if problems:
+        raise UserError("\n".join(problems))
+
+
+def _synthetic(domain: str, seed: int, resolution: int) -> dict[str, Any]:
+    return {
+        "kind": "synthetic",
+        "domain": domain,
+        "seed": seed,
+        "resolution": resolution,
+        "attributes": list(ATTRIBUTES),
+    }
+
+
+def _checked_shots(shots: Sequence[int]) -> list[int]:
+    if not shots or min(shots) < 1:
+        raise UserError(f"shots {list(shots)}: give one or more numbers of at least 1")
+    return sorted(set(shots))
+
+
+def _shots_file(shots: int) -> str:
+    return f"shots{shots}.npz"
+
+
+def _write_folder(out: Path, parts: dict[str, _Part], about: dict[str, Any]) -> dict[str, Any]:
+    """Write the image sets, the shots as PNG files, the contact sheet and, last, the manifest."""
+    (out / MANIFEST).unlink(missing_ok=True)
+    for name in (REFERENCE, HELD_OUT):
+        (out / name).unlink(missing_ok=True)
+    files = {}
+    for name, part in parts.items():
+        part.images.save(out / name)
+        files[name] = {"sha256": _sha256(out / name), "images": len(part.images), **part.origin}
+        if name.startswith("shots"):
+            files |= _write_pictures(out, name.removesuffix(".npz"), part.images.images)
+    _write_bytes(out / SHEET, _png(contact_sheet(_sheet_rows(parts))))
+    files[SHEET] = {"sha256": _sha256(out / SHEET)}
+    roles = {"train": _largest_training_set(parts)} | {
+        Path(name).stem: name if name in parts else None for name in (REFERENCE, HELD_OUT)
+    }
+    manifest = about | roles | {"files": files}
+    _write_json(out / MANIFEST, manifest)
+    return manifest
+
+
+def _largest_training_set(parts: dict[str, _Part]) -> str:
+    return max(
+        (name for name in parts if name not in (REFERENCE, HELD_OUT)),
+        key=lambda name: len(parts[name].images),
+    )
+
+
+def _write_pictures(out: Path, name: str, images: np.ndarray) -> dict[str, dict[str, Any]]:
+    """``<name>/000.png``, ...; returns their part of the manifest."""
+    files = {}
+    for i, pixels in enumerate(images):
+        file = f"{name}/{i:03d}.png"
+        _write_bytes(out / file, _png(Image.fromarray(pixels)))
+        files[file] = {"sha256": _sha256(out / file), "images": 1}
+    return files
+
+
+def _sheet_rows(parts: dict[str, _Part]) -> dict[str, np.ndarray]:
+    """Some images of each set; the smaller shots are within the largest."""
+    shown = [_largest_training_set(parts), *(n for n in (REFERENCE, HELD_OUT) if n in parts)]
+    return {
+        f"{Path(name).stem} ({len(parts[name].images)})": parts[name].images.images[:SHEET_IMAGES]
+        for name in shown
+    }
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    _write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    os.replace(partial, path)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

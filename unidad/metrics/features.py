@@ -1,0 +1,126 @@
+"""What a feature extractor gives for an image set, and its cache on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from unidad.data.image_set import ImageSet
+from unidad.errors import UserError
+
+ARRAYS = ("pooled", "attributes", "domain")
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of N images, row for row.
+
+    Attributes:
+        pooled: float32 (N, D), what distances are measured in.
+        attributes: float32 (N, A), predicted, in [0, 1]; A is 0 where an extractor knows none.
+        domain: float32 (N, domains), probabilities; no columns where an extractor knows none.
+        origin: fingerprint of the images and the extractor they come from; "" if not known.
+    """
+
+    pooled: np.ndarray
+    attributes: np.ndarray
+    domain: np.ndarray
+    origin: str = ""
+
+    def __len__(self) -> int:
+        return len(self.pooled)
+
+    def save(self, path: str | Path) -> None:
+        """Write a .npz; the final name appears only when the file is complete."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        with open(partial, "wb") as file:
+            np.savez(file, origin=np.array(self.origin), **arrays)
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Features:
+        """Read a file that `save` wrote.
+
+        Raises:
+            UserError: the file is missing, or is no .npz of features.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = [stored[name] for name in ARRAYS]
+                origin = str(stored["origin"])
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such features; run `unidad features` first") from None
+        except (KeyError, ValueError, OSError, zipfile.BadZipFile, AttributeError) as error:
+            raise UserError(f"{path}: not features written by unidad ({error})") from None
+        shapes = [array.shape for array in arrays]
+        if any(len(shape) != 2 or shape[0] != shapes[0][0] for shape in shapes):
+            raise UserError(f"{path}: features of unequal shapes {shapes}; delete it and run again")
+        return cls(*arrays, origin)
+
+
+class Extractor(Protocol):
+    """A fixed network as the metrics see it.
+
+    Attributes:
+        name: what tables call its features: "synthetic-faces".
+        fingerprint: changes with the weights.
+        domains: names of the columns of `Features.domain`.
+    """
+
+    name: str
+    fingerprint: str
+    domains: tuple[str, ...]
+
+    def features(self, images: np.ndarray) -> Features:
+        """Features of uint8 (N, H, W, 3)."""
+        ...
+
+    def perceptual(self, images: np.ndarray) -> torch.Tensor:
+        """Rows (N, P) of uint8 (N, H, W, 3), see `perceptual.perceptual_rows`."""
+        ...
+
+
+def extract(images: ImageSet, extractor: Extractor) -> Features:
+    """The extractor's features of an image set, with their origin."""
+    found = extractor.features(images.images)
+    origin = fingerprint(images, extractor)
+    return Features(found.pooled, found.attributes, found.domain, origin)
+
+
+def cached_features(images: ImageSet, extractor: Extractor, path: str | Path) -> Features:
+    """The features stored at `path`, computed and stored anew unless they are of these very images.
+
+    Args:
+        images: the image set.
+        extractor: the feature network.
+        path: .npz file.
+    """
+    path = Path(path)
+    if path.exists():
+        try:
+            stored = Features.load(path)
+        except UserError:
+            stored = None
+        if stored is not None and stored.origin == fingerprint(images, extractor):
+            return stored
+    features = extract(images, extractor)
+    features.save(path)
+    return features
+
+
+def fingerprint(images: ImageSet, extractor: Extractor) -> str:
+    """Hex digest that changes with any pixel and with the extractor's weights."""
+    digest = hashlib.sha256(f"{extractor.name} {extractor.fingerprint}".encode())
+    digest.update(f"{images.images.shape}".encode())
+    digest.update(np.ascontiguousarray(images.images))
+    return digest.hexdigest()

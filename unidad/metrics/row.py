@@ -1,0 +1,77 @@
+"""One measured row: from its specification (`Plan.row_spec`) to metrics and cost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from unidad.data.image_set import ImageSet
+from unidad.errors import UserError
+from unidad.metrics.evaluate import evaluate
+from unidad.metrics.feature_network import load_feature_network
+from unidad.metrics.features import Features
+
+
+def evaluate_row(spec: dict, progress: bool = True) -> dict:
+    """Measure a row.
+
+    Args:
+        spec: ``run`` (what it is), ``domain``, ``network``, paths of images and features, of the
+            sampling's cost, and of the training summaries: the run's own, then those it builds on.
+        progress: show a progress bar.
+
+    Returns:
+        ``run``, ``samples``, ``extractor``, ``metrics`` (see `evaluate`) and ``cost``.
+
+    Raises:
+        UserError: a key or a file is missing, or a file is not what it should be.
+    """
+    try:
+        samples = ImageSet.load(spec["images"])
+        extractor = load_feature_network(spec["network"])
+        reference = spec["reference_features"]
+        metrics = evaluate(
+            samples,
+            ImageSet.load(spec["training_images"]),
+            extractor,
+            sample_features=Features.load(spec["features"]),
+            training_features=Features.load(spec["training_features"]),
+            reference_features=Features.load(reference) if reference else None,
+            domain=spec["domain"],
+            progress=progress,
+        )
+        cost = row_cost(spec["run"]["nfe"], spec["sampling"], spec["training"])
+    except KeyError as error:
+        raise UserError(
+            f"row specification: key {error} is missing; `unidad plan` writes it"
+        ) from None
+    return {
+        "run": spec["run"],
+        "samples": len(samples),
+        "extractor": extractor.name,
+        "metrics": metrics,
+        "cost": cost,
+    }
+
+
+def row_cost(nfe: int | None, sampling: str | None, training: list[str]) -> dict:
+    """What a row cost: its sampling, its own training, and with all that it builds on."""
+    cost = {"nfe": nfe, "gflops_per_image": None, "images_per_second": None}
+    cost |= _read(sampling) if sampling else {}
+    summaries = [_read(path) for path in training]
+    own = summaries[0] if summaries else {}
+    return cost | {
+        "training_seconds": own.get("seconds"),
+        "training_seconds_total": sum(s["seconds"] for s in summaries) if summaries else None,
+        "peak_memory_mb": own.get("peak_memory_mb"),
+        "student_updates": own.get("updates", {}).get("student"),
+    }
+
+
+def _read(path: str) -> dict:
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; sample and train first") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not valid JSON ({error})") from None

@@ -1,0 +1,88 @@
+"""Rows of features: what metrics accept, and distances between rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unidad.errors import UserError
+
+Rows = np.ndarray | Tensor
+CHUNK = 1000
+
+
+class TooFewRowsError(UserError):
+    """A metric needs more images than there are."""
+
+
+def as_rows(values: Rows, what: str, at_least: int = 1) -> Tensor:
+    """Check features and bring them into the shape that metrics compute with.
+
+    Args:
+        values: (N, D), of any real type.
+        what: whose features they are, for messages: "samples".
+        at_least: the metric's smallest N.
+
+    Returns:
+        float64 (N, D), on the CPU.
+
+    Raises:
+        TooFewRowsError: N is smaller than `at_least`.
+        UserError: not two dimensions, D is 0, or a value is NaN or infinite.
+    """
+    rows = torch.as_tensor(values).detach().cpu().double()
+    if rows.ndim != 2 or rows.shape[1] == 0:
+        raise UserError(f"features of {what} must be (images, dims), found {tuple(rows.shape)}")
+    if len(rows) < at_least:
+        raise TooFewRowsError(
+            f"{what}: {len(rows)} images, but this metric needs at least {at_least}; add images"
+        )
+    broken = ~torch.isfinite(rows).all(1)
+    if broken.any():
+        raise UserError(
+            f"features of {what}: NaN or infinite in {int(broken.sum())} rows, the first is image "
+            f"{int(broken.nonzero()[0])}; check the images and the feature network"
+        )
+    return rows
+
+
+def same_width(first: Tensor, second: Tensor) -> None:
+    """Refuse to compare rows of two extractors.
+
+    Raises:
+        UserError: the two differ in D.
+    """
+    if first.shape[1] != second.shape[1]:
+        raise UserError(
+            f"features of {first.shape[1]} and of {second.shape[1]} dims cannot be compared; "
+            "compute both with one feature network"
+        )
+
+
+def squared_distances(first: Tensor, second: Tensor) -> Tensor:
+    """Squared Euclidean distances (N, M) between rows (N, D) and (M, D), by a matrix product."""
+    norms = first.square().sum(1)[:, None] + second.square().sum(1)
+    return torch.addmm(norms, first, second.T, alpha=-2).clamp_(min=0)
+
+
+def nearest_distances(rows: Tensor, others: Tensor) -> Tensor:
+    """Distance (N,) from each of `rows` to the nearest of `others`."""
+    return torch.cat([chunk.amin(1) for _, chunk in _chunks(rows, others)]).sqrt()
+
+
+def neighbour_radii(rows: Tensor, k: int) -> Tensor:
+    """Distance (N,) from each row to its k-th nearest other row; N must exceed k."""
+    radii = []
+    for start, chunk in _chunks(rows, rows):
+        chunk[torch.arange(len(chunk)), torch.arange(start, start + len(chunk))] = torch.inf
+        radii.append(chunk.kthvalue(k, dim=1).values)
+    return torch.cat(radii).sqrt()
+
+
+def _chunks(rows: Tensor, others: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """(first row, squared distances of up to CHUNK rows), so that memory stays bounded."""
+    for start in range(0, len(rows), CHUNK):
+        yield start, squared_distances(rows[start : start + CHUNK], others)

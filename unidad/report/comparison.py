@@ -1,0 +1,162 @@
+"""Metrics files gathered into one tidy frame: mean and standard deviation over seeds."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from unidad.errors import UserError
+from unidad.report.published import METRICS, published_value
+
+ROW_KEYS = ("experiment", "target", "shots", "variant", "method", "nfe")
+RUN_KEYS = (*ROW_KEYS, "trained_nfe", "seed")
+WHOLE_NUMBERS = ("shots", "nfe", "trained_nfe", "cost_nfe", "student_updates")
+PAPER_LABELS = {
+    "frechet_distance": "paper FID (Inception, FFHQ 256²)",
+    "intra_lpips": "paper Intra-LPIPS (VGG, FFHQ 256²)",
+}
+
+
+def load_metrics(paths: Iterable[str | Path]) -> list[dict]:
+    """Read metrics files, one a (run, NFE).
+
+    Raises:
+        UserError: a file is missing, is not JSON, or lacks a key.
+    """
+    return [_read_metrics(Path(path)) for path in paths]
+
+
+def _read_metrics(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such metrics file; run `unidad evaluate` first") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); run `unidad evaluate` again") from None
+    try:
+        missing = [key for key in RUN_KEYS if key not in content["run"]]
+        missing += [
+            key for key in ("samples", "extractor", "metrics", "cost") if key not in content
+        ]
+    except (KeyError, TypeError):
+        missing = ["run"]
+    if missing:
+        raise UserError(f"{path}: no '{missing[0]}' in it; run `unidad evaluate` again")
+    return content
+
+
+def is_control(run: dict) -> bool:
+    """Whether a row was never trained: real images, or the source teacher as it is."""
+    return run["method"] is None
+
+
+def is_table_row(run: dict) -> bool:
+    """Whether a result belongs in the table: drawn with as many steps as it was trained for."""
+    untrained = is_control(run) and run["trained_nfe"] is None
+    return untrained or run["nfe"] == run["trained_nfe"]
+
+
+def variant_order(metrics: Sequence[dict], order: Sequence[str] = ()) -> list[str]:
+    """Every variant once: trained ones by `order`, then by appearance; controls likewise, last."""
+    control = {m["run"]["variant"]: is_control(m["run"]) for m in metrics}
+    listed = list(dict.fromkeys([*(v for v in order if v in control), *control]))
+    return sorted(listed, key=control.__getitem__)
+
+
+def aggregate(metrics: Sequence[dict], order: Sequence[str] = ()) -> pd.DataFrame:
+    """Mean and sample standard deviation over seeds, one row a (row of the table, metric).
+
+    Args:
+        metrics: contents of metrics files.
+        order: variants as the configuration lists them.
+
+    Returns:
+        Columns experiment, target, shots and nfe (nullable integers), variant, method, control
+        (bool), extractor, metric, mean, std, n (seeds with a value), paper_label, paper_value,
+        paper_note.
+        `std` has n - 1 in the denominator and is null for n < 2; `mean` is null for n = 0.
+
+    Raises:
+        UserError: a seed counted twice, or results on different feature networks.
+    """
+    _check(metrics)
+    groups: dict[tuple, list[dict]] = {}
+    for content in metrics:
+        groups.setdefault(tuple(content["run"][key] for key in ROW_KEYS), []).append(content)
+    rank = {variant: i for i, variant in enumerate(variant_order(metrics, order))}
+    blocks = list(dict.fromkeys(key[:3] for key in groups))
+    ordered = sorted(groups, key=lambda key: (blocks.index(key[:3]), rank[key[3]], key[5] or 0))
+    rows = [
+        row
+        for key in ordered
+        for row in _summaries(dict(zip(ROW_KEYS, key, strict=True)), groups[key])
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.astype({"shots": "Int64", "nfe": "Int64"}) if rows else frame
+
+
+def comparison(metrics: Sequence[dict], order: Sequence[str] = ()) -> pd.DataFrame:
+    """`aggregate` over the table's rows alone: every variant at the NFE it was trained for."""
+    return aggregate([m for m in metrics if is_table_row(m["run"])], order)
+
+
+def all_results(metrics: Sequence[dict]) -> pd.DataFrame:
+    """One row a metrics file, everything in it as columns; cost's own NFE as `cost_nfe`."""
+    rows = []
+    for content in metrics:
+        cost = {("cost_nfe" if k == "nfe" else k): v for k, v in content["cost"].items()}
+        head = {"samples": content["samples"], "extractor": content["extractor"]}
+        rows.append({**content["run"], **head, **content["metrics"], **cost})
+    frame = pd.DataFrame(rows)
+    whole = [c for c in WHOLE_NUMBERS if c in frame]
+    return frame.astype(dict.fromkeys(whole, "Int64"))
+
+
+def _check(metrics: Sequence[dict]) -> None:
+    seen = set()
+    for content in metrics:
+        run = content["run"]
+        key = tuple(run[name] for name in (*ROW_KEYS, "seed"))
+        if key in seen:
+            raise UserError(
+                f"two metrics files for {run['target']}, '{run['variant']}', NFE {run['nfe']}, "
+                f"seed {run['seed']}; pass each one once"
+            )
+        seen.add(key)
+    extractors = sorted({content["extractor"] for content in metrics})
+    if len(extractors) > 1:
+        raise UserError(
+            f"metrics on different features ({', '.join(extractors)}) cannot share a table; "
+            "evaluate all runs with one extractor"
+        )
+
+
+def _summaries(row: dict, contents: list[dict]) -> list[dict]:
+    seeds = [{**content["metrics"], **content["cost"]} for content in contents]
+    names = [name for name in dict.fromkeys(n for seed in seeds for n in seed) if name != "nfe"]
+    head = {**row, "control": is_control(row), "extractor": contents[0]["extractor"]}
+    return [
+        {**head, "metric": name, **_statistics([seed.get(name) for seed in seeds])}
+        | _paper(row, name)
+        for name in names
+    ]
+
+
+def _statistics(values: Iterable[float | None]) -> dict:
+    known = pd.Series([v for v in values if v is not None and not math.isnan(v)], dtype=float)
+    return {"mean": known.mean(), "std": known.std(ddof=1), "n": len(known)}
+
+
+def _paper(row: dict, metric: str) -> dict:
+    found = metric in METRICS and published_value(
+        row["target"], row["variant"], metric, row["nfe"], row["shots"]
+    )
+    return {
+        "paper_label": PAPER_LABELS[metric] if found else None,
+        "paper_value": found.value if found else None,
+        "paper_note": found.note if found else None,
+    }

@@ -1,0 +1,51 @@
+"""Which files a report consists of, and how each is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TABLES = tuple(
+    f"tables/{name}"
+    for name in ("comparison.csv", "comparison.md", "comparison.tex", "comparison.html", "all.csv")
+)
+PLOTS = ("plots/quality_nfe.png", "plots/quality_diversity.png", "plots/cost.png")
+
+
+def training_curves_file(target: str, shots: int | None) -> str:
+    """Path, inside the report's folder, of one target's training curves."""
+    return f"plots/training_{_block_name(target, shots)}.png"
+
+
+def grid_file(target: str, shots: int | None) -> str:
+    """Path, inside the report's folder, of one target's image grid."""
+    return f"grids/{_block_name(target, shots)}.png"
+
+
+def report_files(blocks: Iterable[tuple[str, int | None]]) -> list[str]:
+    """Every file of a report over these (target, shots), as paths inside its folder.
+
+    Shots None stands for a whole training set, as the source has.
+    """
+    blocks = list(blocks)
+    curves = [training_curves_file(*block) for block in blocks]
+    return [*TABLES, *PLOTS, *curves, *(grid_file(*block) for block in blocks)]
+
+
+def _block_name(target: str, shots: int | None) -> str:
+    return f"{target}_all" if shots is None else f"{target}_shots{shots}"
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`, which takes its final name when the block succeeds."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,139 @@
+"""A whole report from the files of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from unidad.data.image_set import ImageSet
+from unidad.errors import UserError
+from unidad.report import plots
+from unidad.report.comparison import aggregate, comparison, is_control, load_metrics, variant_order
+from unidad.report.grids import comparison_grid
+from unidad.report.outputs import PLOTS, grid_file, training_curves_file
+from unidad.report.style import Style, block_title, variant_styles
+from unidad.report.tables import feature_label, write_tables
+
+GRID_COLUMNS = 10
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """A file that one run left: its training log, or its samples.
+
+    Attributes:
+        target: domain it was adapted to.
+        shots: training images; None for a whole set, as the source has.
+        variant: label of the configuration.
+        path: training.csv, or an image set.
+        nfe: of the samples; None for a log and for real images.
+    """
+
+    target: str
+    shots: int | None
+    variant: str
+    path: Path
+    nfe: int | None = None
+
+
+def write_report(
+    metrics_files: Sequence[str | Path],
+    training_logs: Sequence[RunFile],
+    samples: Sequence[RunFile],
+    training_sets: Mapping[tuple[str, int | None], str | Path],
+    out_dir: str | Path,
+    order: Sequence[str],
+) -> None:
+    """Write tables, plots and grids; `outputs.report_files` names the files.
+
+    Args:
+        metrics_files: JSON, one a (run, NFE).
+        training_logs: every trained run's training.csv, all seeds.
+        samples: image sets to show, one a row of a grid: one seed, at the trained NFE.
+        training_sets: (target, shots) → image set; one grid and one figure of curves for each.
+            Of a whole set (shots None) the first ten images are shown.
+        out_dir: `results/<experiment>`.
+        order: variants as the configuration lists them; fixes rows and colours.
+
+    Raises:
+        UserError: an input is missing or not what it should be.
+    """
+    out_dir = Path(out_dir)
+    metrics = load_metrics(metrics_files)
+    if not metrics:
+        raise UserError("no metrics files to report on; run `unidad evaluate` first")
+    styles = _styles(metrics, order)
+    write_tables(metrics, out_dir / "tables", order)
+    _write_plots(metrics, styles, out_dir, order)
+    for block, training_set in training_sets.items():
+        _write_curves(block, training_logs, styles, out_dir)
+        _write_grid(block, training_set, samples, list(styles), out_dir)
+
+
+def _styles(metrics: Sequence[dict], order: Sequence[str]) -> dict[str, Style]:
+    controls = {m["run"]["variant"] for m in metrics if is_control(m["run"])}
+    variants = list(dict.fromkeys([*order, *variant_order(metrics, order)]))
+    trained = [variant for variant in variants if variant not in controls]
+    return variant_styles(trained, [variant for variant in variants if variant in controls])
+
+
+def _write_plots(
+    metrics: Sequence[dict], styles: Mapping[str, Style], out_dir: Path, order: Sequence[str]
+) -> None:
+    features = feature_label(metrics[0]["extractor"])
+    at_every_nfe, rows = aggregate(metrics, order), comparison(metrics, order)
+    figures = (
+        plots.quality_against_nfe(at_every_nfe, styles, features),
+        plots.quality_against_diversity(rows, styles, features),
+        plots.cost(rows, styles),
+    )
+    for name, figure in zip(PLOTS, figures, strict=True):
+        plots.save(figure, out_dir / name)
+
+
+def _write_curves(
+    block: tuple[str, int | None],
+    training_logs: Sequence[RunFile],
+    styles: Mapping[str, Style],
+    out_dir: Path,
+) -> None:
+    variants = list(styles)
+    logs = [log for log in training_logs if (log.target, log.shots) == block]
+    logs.sort(key=lambda log: variants.index(log.variant))
+    read = [(log.variant, _read_log(log.path)) for log in logs]
+    figure = plots.training_curves(read, styles, block_title(*block))
+    plots.save(figure, out_dir / training_curves_file(*block))
+
+
+def _read_log(path: Path) -> pd.DataFrame:
+    try:
+        log = pd.read_csv(path)
+        return log.astype(float).sort_values("iteration")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such training log; run `unidad train` first") from None
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{path}: not a training log written by unidad ({error})") from None
+
+
+def _write_grid(
+    block: tuple[str, int | None],
+    training_set: str | Path,
+    samples: Sequence[RunFile],
+    variants: Sequence[str],
+    out_dir: Path,
+) -> None:
+    shown = [file for file in samples if (file.target, file.shots) == block]
+    shown.sort(key=lambda file: variants.index(file.variant))
+    rows = [(_row_label(file), ImageSet.load(file.path).images) for file in shown]
+    training = ImageSet.load(training_set).images[: block[1] or GRID_COLUMNS]
+    comparison_grid(training, rows, GRID_COLUMNS, out_dir / grid_file(*block))
+
+
+def _row_label(file: RunFile) -> str:
+    """Two lines at most: the NFE behind the name, what stands in brackets below it."""
+    name, bracket, rest = file.variant.partition(" (")
+    nfe = "" if file.nfe is None else f", NFE {file.nfe}"
+    return f"{name}{nfe}\n({rest}" if bracket else name + nfe

@@ -1,0 +1,84 @@
+# The plan of the experiment, its paths, and what wildcards may be.
+
+import re
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from unidad.config import parse_config
+from unidad.errors import UserError
+from unidad.plan import Plan
+
+try:
+    PLAN = Plan(parse_config(dict(config), "configuration"))
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+PLAN.write_specs()
+
+ROOT = PLAN.root
+SPECS = f"{ROOT}/specs"
+TARGETS = PLAN.config.targets
+ROWS = {row.metrics: row for row in PLAN.rows()}
+RUNS = {run.key: run for run in PLAN.runs()}
+
+
+def one_of(names):
+    """A wildcard constraint that admits these names; none at all where there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def in_folder(*names):
+    """Files of a target's data folder."""
+    return [f"{ROOT}/data/{{target}}/{name}" for name in names]
+
+
+def originals(wildcards):
+    """The user's own files: a changed one runs the preparation again."""
+    target = TARGETS[wildcards.target]
+    folders = [Path(folder) for folder in (target.folder, target.reference) if folder]
+    return sorted(
+        str(path) for folder in folders for path in folder.glob("*") if path.is_file()
+    )
+
+
+def models_needed(wildcards):
+    """The models that a run starts from or is taught by."""
+    needed = PLAN.dependencies(RUNS[wildcards.run]).values()
+    return sorted({PLAN.source_teacher, *map(PLAN.model, needed)})
+
+
+def images_needed(wildcards):
+    """The image set that a run trains on."""
+    run = RUNS[wildcards.run]
+    return PLAN.training_images(run.target, run.shots)
+
+
+def measured_files(wildcards):
+    """What a row's specification names: image sets, features, costs."""
+    spec = PLAN.row_spec(ROWS[f"metrics/{wildcards.row}.json"])
+    keys = (
+        "images",
+        "features",
+        "reference_features",
+        "training_images",
+        "training_features",
+    )
+    files = [spec[key] for key in (*keys, "sampling") if spec[key]]
+    return sorted({*files, *spec["training"]})
+
+
+def in_report(file, caption, category, **labels):
+    """A file of the report, with its caption, category and labels."""
+    return report(
+        f"{ROOT}/{file}",
+        caption=f"../report/{caption}.rst",
+        category=category,
+        labels=labels,
+    )
+
+
+wildcard_constraints:
+    target=one_of(TARGETS),
+    run=one_of(RUNS),
+    nfe=r"\d+",

@@ -1,0 +1,47 @@
+# Tables, plots and image grids of the experiment, and Snakemake's own report of them.
+
+from unidad.report.outputs import PLOTS, TABLES, grid_file, training_curves_file
+
+BLOCKS = PLAN.table_targets()
+CAPTIONS = {
+    "plots/quality_nfe.png": "quality_nfe",
+    "plots/quality_diversity.png": "quality_diversity",
+    "plots/cost.png": "cost",
+}
+
+
+rule report:
+    input:
+        config=f"{SPECS}/config.json",
+        metrics=[f"{ROOT}/{path}" for path in ROWS],
+        images=[f"{ROOT}/{row.images}" for row in ROWS.values()],
+        curves=[f"{ROOT}/runs/{key}/training.csv" for key in RUNS],
+        sheet=f"{ROOT}/data/contact_sheet.png",
+    output:
+        [f"{ROOT}/{table}" for table in TABLES if not table.endswith("comparison.html")],
+        in_report("tables/comparison.html", "table", "Comparison", table="all methods"),
+        [
+            in_report(plot, caption, "Plots", plot=caption.replace("_", " against "))
+            for plot, caption in CAPTIONS.items()
+        ],
+        [
+            in_report(
+                training_curves_file(*block),
+                "training_curves",
+                "Training",
+                target=block[0],
+            )
+            for block in BLOCKS
+        ],
+        [
+            in_report(grid_file(*block), "grid", "Images", target=block[0])
+            for block in BLOCKS
+        ],
+    log:
+        f"{ROOT}/logs/report.log",
+    benchmark:
+        f"{ROOT}/benchmarks/report.tsv"
+    conda:
+        "../../envs/unidad.yaml"
+    shell:
+        "python -m unidad report --config {input.config} > {log} 2>&1"

@@ -1,0 +1,56 @@
+# Image sets drawn with trained models, and the features of every image set: once per image.
+
+
+rule sample:
+    input:
+        model=f"{ROOT}/runs/{{run}}/model",
+        spec=f"{SPECS}/evaluation.json",
+    output:
+        images=f"{ROOT}/samples/{{run}}/nfe{{nfe}}.npz",
+        cost=f"{ROOT}/samples/{{run}}/nfe{{nfe}}.json",
+    log:
+        f"{ROOT}/logs/sample/{{run}}/nfe{{nfe}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/sample/{{run}}/nfe{{nfe}}.tsv"
+    conda:
+        "../../envs/unidad.yaml"
+    shell:
+        "python -m unidad sample {input.model} --nfe {wildcards.nfe} --settings {input.spec}"
+        " --out {output.images} --threads {threads} > {log} 2>&1"
+
+
+rule sample_source_teacher:
+    input:
+        model=PLAN.source_teacher,
+        spec=f"{SPECS}/evaluation.json",
+    output:
+        images=f"{ROOT}/samples/source/source-teacher/nfe{{nfe}}.npz",
+        cost=f"{ROOT}/samples/source/source-teacher/nfe{{nfe}}.json",
+    log:
+        f"{ROOT}/logs/sample/source-teacher/nfe{{nfe}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/sample/source-teacher/nfe{{nfe}}.tsv"
+    conda:
+        "../../envs/unidad.yaml"
+    shell:
+        "python -m unidad sample {input.model} --nfe {wildcards.nfe} --settings {input.spec}"
+        " --out {output.images} --threads {threads} > {log} 2>&1"
+
+
+rule features:
+    input:
+        images=f"{ROOT}/{{images}}.npz",
+        network=PLAN.feature_network,
+    output:
+        f"{ROOT}/features/{{images}}.npz",
+    log:
+        f"{ROOT}/logs/features/{{images}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/features/{{images}}.tsv"
+    wildcard_constraints:
+        images=r"(data|samples)/.+",
+    conda:
+        "../../envs/unidad.yaml"
+    shell:
+        "python -m unidad features {input.images} --network {input.network} --out {output}"
+        " --threads {threads} > {log} 2>&1"

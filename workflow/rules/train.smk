@@ -1,0 +1,84 @@
+# Models: the source teacher, the feature network, and every training run.
+#
+# What a run ends with is declared, its checkpoints (state/) are not: a failed or killed job keeps
+# them, and the next attempt goes on from the last one.
+
+
+if PLAN.config.source_teacher == "train":
+
+    rule source_teacher:
+        input:
+            spec=f"{SPECS}/runs/source_teacher.json",
+            images=PLAN.training_images("source", None),
+        output:
+            directory(PLAN.source_teacher),
+        log:
+            f"{ROOT}/logs/source_teacher.log",
+        benchmark:
+            f"{ROOT}/benchmarks/source_teacher.tsv"
+        conda:
+            "../../envs/unidad.yaml"
+        threads: 2
+        params:
+            folder=f"{ROOT}/runs/source_teacher",
+        shell:
+            "(python -m unidad train {input.spec} --out {params.folder} --threads {threads}"
+            " && python -m unidad source-teacher {params.folder}/model --out {output}) > {log} 2>&1"
+
+else:
+
+    rule source_teacher:
+        input:
+            f"{SPECS}/models.json",
+        output:
+            directory(PLAN.source_teacher),
+        log:
+            f"{ROOT}/logs/source_teacher.log",
+        benchmark:
+            f"{ROOT}/benchmarks/source_teacher.tsv"
+        conda:
+            "../../envs/unidad.yaml"
+        params:
+            origin=PLAN.config.source_teacher,
+        shell:
+            "python -m unidad source-teacher {params.origin:q} --out {output} > {log} 2>&1"
+
+
+rule feature_network:
+    input:
+        f"{SPECS}/models.json",
+    output:
+        directory(PLAN.feature_network),
+    log:
+        f"{ROOT}/logs/feature_network.log",
+    benchmark:
+        f"{ROOT}/benchmarks/feature_network.tsv"
+    conda:
+        "../../envs/unidad.yaml"
+    params:
+        origin=PLAN.config.feature_network,
+    shell:
+        "python -m unidad feature-network {params.origin:q} --out {output} > {log} 2>&1"
+
+
+rule train:
+    input:
+        spec=f"{SPECS}/runs/{{run}}.json",
+        images=images_needed,
+        models=models_needed,
+    output:
+        model=directory(f"{ROOT}/runs/{{run}}/model"),
+        summary=f"{ROOT}/runs/{{run}}/training.json",
+        curves=f"{ROOT}/runs/{{run}}/training.csv",
+    log:
+        f"{ROOT}/logs/train/{{run}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/train/{{run}}.tsv"
+    priority: 10
+    retries: 1
+    conda:
+        "../../envs/unidad.yaml"
+    params:
+        folder=subpath(output.summary, parent=True),
+    shell:
+        "python -m unidad train {input.spec} --out {params.folder} --threads {threads} > {log} 2>&1"
