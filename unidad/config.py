@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -51,8 +52,10 @@ class Diffusion(Section):
     """Mean of log sigma, with spacing lognormal."""
     lognormal_std: Positive = 1.6
     """Standard deviation of log sigma, with spacing lognormal."""
+    student_sigma_max: Positive | None = None
+    """The few-step student's first level, its pure noise; null takes sigma_max."""
     student_sigma_min: Positive = 0.5
-    """The few-step student's last level; its levels are log-linear from sigma_max to here."""
+    """The few-step student's last level; its levels are log-linear from its first to here."""
 
 
 class Network(Section):
@@ -161,17 +164,27 @@ class FinetuneVariant(Variant):
     """Noise levels in training: all, or the few-step student's own."""
 
 
-class Dmd2Variant(Variant):
+class DistilledVariant(Variant):
+    """What dmd2 and unidad share: a few-step student."""
+
+    distillation: Distillation = Distillation()
+    """Settings that differ from the top-level `distillation`."""
+
+    @property
+    def sampler(self) -> str:
+        """How it samples."""
+        return "few_step"
+
+
+class Dmd2Variant(DistilledVariant):
     """Distribution matching distillation of one teacher, with a GAN."""
 
     method: Literal["dmd2"]
     teacher: str = SOURCE_TEACHER
     """The teacher: source_teacher or `<label>`."""
-    distillation: Distillation = Distillation()
-    """Settings that differ from the top-level `distillation`."""
 
 
-class UnidadVariant(Variant):
+class UnidadVariant(DistilledVariant):
     """Uni-DAD: dual-domain DMD and a multi-head GAN in one stage."""
 
     method: Literal["unidad"]
@@ -181,8 +194,6 @@ class UnidadVariant(Variant):
     """online (trained beside the student), none, or `<label>`: pre-adapted and frozen."""
     dmd_target_share: Unit | Literal["auto"] = "auto"
     """The paper's a, the target teacher's share of DMD; auto: 0.25 near, 0.75 far, 0 without."""
-    distillation: Distillation = Distillation()
-    """Settings that differ from the top-level `distillation`."""
 
 
 AnyVariant = Annotated[FinetuneVariant | Dmd2Variant | UnidadVariant, Field(discriminator="method")]
@@ -296,6 +307,7 @@ class Config(Section):
                 raise ValueError(f"variants: the label '{label}' is reserved, empty or not unique")
         for label, variant in self.variants.items():
             _check_origins(label, variant, self.variants)
+            _check_balance(label, variant)
         return self
 
 
@@ -380,13 +392,27 @@ def _validate(model: type[Section], raw: object, where: str) -> Any:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        lines = dict.fromkeys(_line(where, problem) for problem in error.errors())
+        problems = {_key(problem): problem for problem in error.errors()}
+        lines = [
+            _line(where, ".".join(key), problem)
+            for key, problem in problems.items()
+            if not _is_echo(key, problems)
+        ]
         raise UserError("\n".join(lines)) from None
 
 
-def _line(where: str, problem: dict) -> str:
+def _key(problem: dict) -> tuple[str, ...]:
     tags = ("finetune", "dmd2", "unidad")
-    key = ".".join(str(part) for part in problem["loc"] if part not in tags)
+    return tuple(str(part) for part in problem["loc"] if part not in tags)
+
+
+def _is_echo(key: tuple[str, ...], keys: Iterable[tuple[str, ...]]) -> bool:
+    """A default's mistake seen again in each variant, or a list's because of an item's."""
+    inherited = key[0:1] == ("variants",) and key[2:] in keys
+    return inherited or any(key and other != key and other[: len(key)] == key for other in keys)
+
+
+def _line(where: str, key: str, problem: dict) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         return f"{where}: {key}: unknown key; see the keys in workflow/schemas/config.schema.json"
@@ -409,6 +435,16 @@ def _with_defaults(variant: Any, raw: dict) -> Any:
         if isinstance(defaults, dict) and isinstance(own, dict):
             merged[section] = defaults | own
     return merged
+
+
+def _check_balance(label: str, variant: AnyVariant) -> None:
+    if not isinstance(variant, UnidadVariant) or variant.dmd_source:
+        return
+    if variant.target_teacher == "none" and variant.distillation.gan_gradient_ratio is not None:
+        raise ValueError(
+            f"variants.{label}.distillation.gan_gradient_ratio: there is no DMD gradient to "
+            "balance against; give gan_student_weight instead"
+        )
 
 
 def _check_origins(label: str, variant: AnyVariant, variants: dict[str, AnyVariant]) -> None:

@@ -7,7 +7,7 @@ the evaluation samples with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from PIL import Image
 
 from unidad.config import Diffusion
 from unidad.data.image_set import to_uint8
-from unidad.diffusion import IndexedNoise, many_step_sampler, sample_few_step, student_levels
+from unidad.diffusion import IndexedNoise
+from unidad.levels import sampler_of
 from unidad.networks.diffusion_network import DiffusionNetwork
 
 
@@ -66,17 +67,9 @@ class UnidadPipeline(DiffusionPipeline):
         """
         network = DiffusionNetwork(self.unet, self.scheduler).to(self.device)
         noise = IndexedNoise(seed, range(batch_size) if indices is None else indices, network.shape)
-        sampler, levels = self.sampler(nfe or self.config.nfe)
+        diffusion = Diffusion(**self.config.diffusion)
+        sampler, levels = sampler_of(self.config.sampler, nfe or self.config.nfe, diffusion)
         x0 = sampler(network, levels.to(self.device), lambda: noise().to(self.device))
         images = to_uint8(network.codec.decode(x0))
         result = [Image.fromarray(image) for image in images] if output_type == "pil" else images
         return ImagePipelineOutput(images=result) if return_dict else (result,)
-
-    def sampler(self, nfe: int) -> tuple[Callable, torch.Tensor]:
-        """The sampling function and its noise levels, (nfe,) or fewer, descending."""
-        noise = Diffusion(**self.config.diffusion)
-        if self.config.sampler == "few_step":
-            return sample_few_step, student_levels(nfe, noise.sigma_max, noise.student_sigma_min)
-        return many_step_sampler(
-            self.config.sampler, nfe, noise.sigma_min, noise.sigma_max, noise.rho
-        )

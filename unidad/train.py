@@ -50,11 +50,10 @@ def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
 
 def export(network: DiffusionNetwork, spec: RunSpec, folder: Path) -> None:
     """Save a network as a pipeline folder; sampler and noise levels travel with it."""
-    sampler = getattr(spec.variant, "sampler", "few_step")
     UnidadPipeline(
         network.unet,
         network.scheduler,
-        sampler,
+        spec.variant.sampler,
         spec.variant.nfe,
         spec.diffusion.model_dump(),
     ).save_pretrained(folder)

@@ -22,7 +22,8 @@ from unidad.config import RunSpec
 from unidad.data.image_set import ImageSet, to_tensor, to_uint8
 from unidad.diffusion import IndexedNoise
 from unidad.errors import UserError
-from unidad.methods.base import Method, StepOutput, sampler_for
+from unidad.levels import sampler_of
+from unidad.methods.base import Method, StepOutput
 
 GRID_IMAGES = 16
 
@@ -217,11 +218,11 @@ class Trainer:
 
     @torch.no_grad()
     def _save_grid(self, updates: int) -> None:
-        nfe = self.spec.variant.nfe
-        sampler, levels = sampler_for(self.spec, nfe)
+        variant = self.spec.variant
+        sampler, levels = sampler_of(variant.sampler, variant.nfe, self.spec.diffusion)
         noise = IndexedNoise(self.spec.seed, range(GRID_IMAGES), self.method.student.shape)
         device = self.accelerator.device
-        x0 = sampler(self.result, torch.tensor(levels, device=device), lambda: noise().to(device))
+        x0 = sampler(self.result, levels.to(device), lambda: noise().to(device))
         images = to_uint8(self.method.student.codec.decode(x0))
         side = math.isqrt(len(images))
         rows = images.reshape(side, side, *images.shape[1:]).transpose(0, 2, 1, 3, 4)

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from unidad.config import Diffusion, RunSpec
-from unidad.diffusion import (
-    add_noise,
-    draw_levels,
-    karras_levels,
-    lognormal_levels,
-    many_step_sampler,
-    sample_few_step,
-    student_levels,
-)
+from unidad.config import RunSpec
+from unidad.diffusion import add_noise, draw_levels
+from unidad.levels import few_step_levels, training_levels
 from unidad.networks.diffusion_network import DiffusionNetwork
 
 
@@ -60,9 +52,7 @@ class Method(ABC):
         self.student = student
         diffusion = spec.diffusion
         self.levels = training_levels(diffusion)
-        self.student_levels = student_levels(
-            spec.variant.nfe, diffusion.sigma_max, diffusion.student_sigma_min
-        )
+        self.student_levels = few_step_levels(spec.variant.nfe, diffusion)
 
     @property
     def iterations_per_student_update(self) -> int:
@@ -96,26 +86,3 @@ class Method(ABC):
     def normal(like: Tensor, generator: torch.Generator) -> Tensor:
         """Standard normal noise in the shape and on the device of ``like``."""
         return torch.randn(like.shape, generator=generator).to(like.device)
-
-
-def training_levels(diffusion: Diffusion) -> Tensor:
-    """The noise levels, ascending, that training draws from with equal probability."""
-    d = diffusion
-    if d.spacing == "lognormal":
-        return lognormal_levels(
-            d.levels, d.lognormal_mean, d.lognormal_std, d.sigma_min, d.sigma_max
-        )
-    return karras_levels(d.levels, d.sigma_min, d.sigma_max, d.rho)
-
-
-def sampler_for(spec: RunSpec, nfe: int) -> tuple[Callable, list[float]]:
-    """The sampler of a run's student, and its noise levels, for ``nfe`` evaluations."""
-    variant, diffusion = spec.variant, spec.diffusion
-    name = getattr(variant, "sampler", "few_step")
-    if name == "few_step":
-        levels = student_levels(nfe, diffusion.sigma_max, diffusion.student_sigma_min)
-        return sample_few_step, levels.tolist()
-    sampler, levels = many_step_sampler(
-        name, nfe, diffusion.sigma_min, diffusion.sigma_max, diffusion.rho
-    )
-    return partial(sampler), levels.tolist()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ class Features:
                 origin = str(stored["origin"])
         except FileNotFoundError:
             raise UserError(f"{path}: no such features; run `unidad features` first") from None
-        except (KeyError, ValueError, OSError, zipfile.BadZipFile, AttributeError) as error:
+        except (KeyError, ValueError, OSError, EOFError, BadZipFile, AttributeError) as error:
             raise UserError(f"{path}: not features written by unidad ({error})") from None
         shapes = [array.shape for array in arrays]
         if any(len(shape) != 2 or shape[0] != shapes[0][0] for shape in shapes):

@@ -26,7 +26,7 @@ SEED = 77
 """Of the renderings: a series of its own, which neither training nor benchmark uses."""
 UNDAMAGED = "none"
 STRENGTHS = {
-    "blur": (0.3, 0.5, 0.75, 1.0, 2.0),
+    "blur": (0.4, 0.5, 0.7, 1.0, 2.0),
     "noise": (0.02, 0.05, 0.1, 0.2, 0.4),
     "source images": (0.05, 0.1, 0.25, 0.5, 1.0),
     "duplicates": (2, 10, 50, 200, 1000),

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+import torch
+
+from unidad.data.image_set import ImageSet
+from unidad.errors import UserError
+from unidad.metrics.attributes import attribute_coverage, attribute_spread
+from unidad.metrics.evaluate import METRICS, MOST_CLUSTERS, evaluate
+from unidad.metrics.features import Features
+from unidad.metrics.frechet import frechet_distance
+from unidad.metrics.kernel import kernel_distance
+from unidad.metrics.memorisation import memorisation
+from unidad.metrics.prdc import prdc
+
+
+class Colours:
+    """Pooled: mean colours; attributes: the same in [0, 1]; domain: red or not; rows: pixels."""
+
+    name, fingerprint, domains = "colours", "1", ("red", "blue")
+
+    def __init__(self):
+        self.mapped = 0
+
+    def features(self, images):
+        pooled = images.mean((1, 2), dtype=np.float32)
+        red = (pooled[:, 0] > pooled[:, 2]).astype(np.float32)
+        return Features(pooled, pooled / 255, np.stack([red, 1 - red], 1))
+
+    def perceptual(self, images):
+        self.mapped += len(images)
+        return torch.from_numpy(images.reshape(len(images), -1) / 255.0).float()
+
+
+def coloured(count: int, seed: int) -> ImageSet:
+    draw = np.random.default_rng(seed)
+    colours = draw.integers(0, 256, (count, 1, 1, 3))
+    return ImageSet(np.broadcast_to(colours, (count, 4, 4, 3)).astype(np.uint8))
+
+
+SAMPLES, TRAINING, REFERENCE = coloured(40, 0), coloured(3, 1), coloured(60, 2)
+EXTRACTOR = Colours()
+REFERENCE_FEATURES = EXTRACTOR.features(REFERENCE.images)
+
+
+def measure(samples=SAMPLES, training=TRAINING, extractor=EXTRACTOR, **others):
+    others = {"reference_features": REFERENCE_FEATURES, "domain": "blue"} | others
+    return evaluate(samples, training, extractor, progress=False, **others)
+
+
+def test_each_metric_is_given_its_own_features():
+    found, known = (EXTRACTOR.features(s.images) for s in (SAMPLES, TRAINING))
+    held_out = REFERENCE_FEATURES
+    metrics = measure()
+    expected = prdc(found.pooled, held_out.pooled) | {
+        "frechet_distance": frechet_distance(found.pooled, held_out.pooled),
+        "kernel_distance": kernel_distance(found.pooled, held_out.pooled),
+        "attribute_spread": attribute_spread(found.attributes, held_out.attributes),
+        "attribute_coverage": attribute_coverage(found.attributes, held_out.attributes),
+        "memorisation": memorisation(found.pooled, known.pooled, held_out.pooled),
+        "domain_share": float((found.pooled[:, 2] >= found.pooled[:, 0]).mean()),
+    }
+    assert set(metrics) == set(METRICS) == set(expected) | {"intra_lpips"}
+    assert {name: metrics[name] for name in expected} == pytest.approx(expected)
+
+
+def test_intra_lpips_by_hand_and_maps_once_an_image():
+    """Grey levels: 0 and 51 around 0, 255 alone: (48 * (51 / 255)^2 + 0) / 2."""
+    levels = np.array([0, 51, 255], np.uint8)[:, None, None, None]
+    samples = ImageSet(np.broadcast_to(levels, (3, 4, 4, 3)).copy())
+    extractor = Colours()
+    metrics = measure(samples, ImageSet(samples.images[[0, 2]]), extractor)
+    assert metrics["intra_lpips"] == pytest.approx(48 * 0.2**2 / 2, rel=1e-5)
+    assert extractor.mapped == 3 + 2
+
+
+def test_without_a_reference_and_a_domain_only_intra_lpips_is_left():
+    metrics = measure(reference_features=None, domain=None)
+    assert [name for name in METRICS if metrics[name] is not None] == ["intra_lpips"]
+
+
+def test_too_few_images_give_null():
+    metrics = measure(ImageSet(SAMPLES.images[:4]))
+    assert [name for name in METRICS if metrics[name] is None] == [
+        *("precision", "recall", "density", "coverage")
+    ]
+
+
+def test_no_clusters_around_a_whole_training_set():
+    assert measure(training=coloured(MOST_CLUSTERS + 1, 3))["intra_lpips"] is None
+
+
+def test_an_extractor_without_attributes_leaves_theirs_null():
+    bare = [
+        Features(f.pooled, f.attributes[:, :0], f.domain)
+        for f in (EXTRACTOR.features(SAMPLES.images), REFERENCE_FEATURES)
+    ]
+    metrics = measure(sample_features=bare[0], reference_features=bare[1])
+    assert metrics["attribute_spread"] is metrics["attribute_coverage"] is None
+    assert metrics["frechet_distance"] > 0
+
+
+def test_nan_unknown_domains_and_features_of_other_images_are_refused():
+    broken = EXTRACTOR.features(SAMPLES.images)
+    broken.pooled[7] = np.nan
+    with pytest.raises(UserError, match=r"samples: NaN or infinite in 1 rows, .* image 7"):
+        measure(sample_features=broken)
+    with pytest.raises(UserError, match=r"domain 'green' is unknown .* red, blue"):
+        measure(domain="green")
+    with pytest.raises(UserError, match="samples: 40 images, but features of 60"):
+        measure(sample_features=REFERENCE_FEATURES)

@@ -1,0 +1,143 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from unidad.config import Config, load_config, parse_config, schema, slug
+from unidad.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = [ROOT / "config.yaml", *sorted((ROOT / "configs").glob("*.yaml"))]
+
+
+def minimal(**changes):
+    raw = {
+        "experiment": "x",
+        "targets": {"babies": {"domain": "babies", "near": True}},
+        "variants": {"FT": {"method": "finetune", "nfe": 25}},
+    }
+    return raw | changes
+
+
+def error_of(raw):
+    with pytest.raises(UserError) as caught:
+        parse_config(raw, "config.yaml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_every_shipped_configuration_is_valid(path):
+    assert load_config(path).variants
+
+
+def test_schema_in_the_repository_is_in_step():
+    assert (ROOT / "workflow/schemas/config.schema.json").read_text() == schema()
+
+
+def test_every_field_is_documented():
+    described = json.loads(schema())
+    for section in [described, *described["$defs"].values()]:
+        for name, field in section.get("properties", {}).items():
+            assert "description" in field or "$ref" in field or name == "method", name
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"sede": 1}, "config.yaml: sede: unknown key"),
+        ({"training": {"learning_rat": 1e-4}}, "config.yaml: training.learning_rat: unknown key"),
+        (
+            {"variants": {"FT": {"method": "finetune", "nfe": 25, "training": {"batchsize": 1}}}},
+            "config.yaml: variants.FT.training.batchsize: unknown key",
+        ),
+        (
+            {"variants": {"A": {"method": "dmd3", "nfe": 3}}},
+            "config.yaml: variants.A: Input tag 'dmd3' found using 'method' does not match",
+        ),
+        ({"training": {"batch_size": 0}}, "config.yaml: training.batch_size: Input should be"),
+        ({"resolution": 40}, "config.yaml: resolution: Input should be a multiple of 16, found 40"),
+        ({"targets": {"babies": {}}}, "give either 'domain' (synthetic) or 'folder'"),
+        ({"targets": {"source": {"domain": "cats"}}}, "'source' is not usable as a name"),
+        (
+            {"variants": {"B": {"method": "finetune", "nfe": 3, "student": "Nobody"}}},
+            "variants.B.student: 'Nobody' is none of source_teacher, B",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_with_key_and_reason(changes, line):
+    message = error_of(minimal(**changes))
+    assert line in message
+    assert len(message.splitlines()) == 1
+
+
+def test_several_mistakes_are_a_line_each():
+    message = error_of(minimal(resolution=40, shots=[0]))
+    assert len(message.splitlines()) == 2
+    assert "shots.0" in message
+
+
+def test_a_run_cannot_start_from_itself():
+    a = {"method": "finetune", "nfe": 3, "student": "B"}
+    b = {"method": "finetune", "nfe": 3, "student": "A"}
+    assert "starts from itself" in error_of(minimal(variants={"A": a, "B": b}))
+
+
+def test_a_source_run_cannot_start_from_a_target_run():
+    variants = {
+        "FT": {"method": "finetune", "nfe": 25},
+        "D": {"method": "dmd2", "nfe": 3, "domain": "source", "teacher": "FT"},
+    }
+    assert "'FT' is not trained on the source" in error_of(minimal(variants=variants))
+
+
+def test_balancing_needs_a_teacher_to_balance_against():
+    variants = {
+        "GAN": {
+            "method": "unidad",
+            "nfe": 3,
+            "dmd_source": False,
+            "target_teacher": "none",
+            "distillation": {"gan_gradient_ratio": 0.5},
+        }
+    }
+    assert "gan_gradient_ratio" in error_of(minimal(variants=variants))
+
+
+def test_variants_inherit_and_override_the_top_level():
+    raw = minimal(
+        training={"batch_size": 4, "learning_rate": 1e-5},
+        distillation={"gan_loss": "hinge"},
+        variants={
+            "FT": {"method": "finetune", "nfe": 25, "training": {"batch_size": 16}},
+            "U": {"method": "unidad", "nfe": 3, "distillation": {"heads": "single"}},
+        },
+    )
+    config = parse_config(raw, "c")
+    assert config.variants["FT"].training.batch_size == 16
+    assert config.variants["FT"].training.learning_rate == 1e-5
+    assert config.variants["U"].training.batch_size == 4
+    assert config.variants["U"].distillation.gan_loss == "hinge"
+    assert config.variants["U"].distillation.heads == "single"
+
+
+def test_a_resolved_configuration_reads_back_as_itself():
+    config = load_config(ROOT / "config.yaml")
+    again = Config.model_validate(yaml.safe_load(config.model_dump_json()))
+    assert again == config
+
+
+def test_missing_and_broken_files(tmp_path):
+    with pytest.raises(UserError, match="no such configuration file"):
+        load_config(tmp_path / "nothing.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [1,\nb: }")
+    with pytest.raises(UserError, match=r"bad.yaml: not valid YAML") as caught:
+        load_config(tmp_path / "bad.yaml")
+    assert len(str(caught.value).splitlines()) == 1
+    (tmp_path / "list.yaml").write_text("- 1")
+    with pytest.raises(UserError, match="expected a mapping"):
+        load_config(tmp_path / "list.yaml")
+
+
+def test_slug():
+    assert slug("Uni-DAD (no target teacher)") == "uni-dad-no-target-teacher"

@@ -1,0 +1,94 @@
+import json
+from pathlib import Path
+
+import yaml
+
+from unidad.config import parse_config
+from unidad.plan import Plan, Run
+
+ROOT = Path(__file__).parents[1]
+
+
+def plan(results="results", **changes):
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    raw |= {"targets": {n: raw["targets"][n] for n in ("babies", "cats")}, "seeds": [0, 1]}
+    return Plan(parse_config(raw | changes, "c"), str(results))
+
+
+def test_runs_come_after_those_they_start_from():
+    p = plan()
+    runs = p.runs()
+    assert len(runs) == len(set(runs)) == 2 * (2 * 5 + 1)
+    for run in runs:
+        for needed in p.dependencies(run).values():
+            assert runs.index(needed) < runs.index(run)
+
+
+def test_the_two_stage_routes_are_chained_runs():
+    p = plan()
+    dmd2 = Run("source", None, "DMD2", 1)
+    ft = Run("babies", 10, "FT", 1)
+    assert p.dependencies(Run("babies", 10, "DMD2-FT", 1)) == {"student": dmd2}
+    assert p.dependencies(Run("babies", 10, "FT-DMD2", 1)) == {"student": ft, "teacher": ft}
+    assert p.dependencies(Run("babies", 10, "Uni-DAD", 1)) == {}
+    spec = p.spec(Run("babies", 10, "FT-DMD2", 1))
+    assert spec.teacher == spec.student == "results/default/runs/babies/shots10/ft/seed1/model"
+    assert p.spec(Run("cats", 10, "Uni-DAD", 0)).teacher == "results/default/models/source_teacher"
+
+
+def test_share_of_the_target_teacher_near_and_far():
+    p = plan()
+    share = lambda target, label: p.spec(Run(target, 10, label, 0)).variant.dmd_target_share  # noqa: E731
+    assert share("babies", "Uni-DAD") == 0.25
+    assert share("cats", "Uni-DAD") == 0.75
+    assert share("cats", "Uni-DAD (no target teacher)") == 0.0
+
+
+def test_rows_have_controls_and_unique_files():
+    rows = plan().rows()
+    assert len({row.metrics for row in rows}) == len(rows)
+    babies = [row.label for row in rows if row.target == "babies" and row.run is None]
+    assert babies == ["Source teacher", "Held-out images", "Training images"]
+
+
+def test_a_changed_hyperparameter_rewrites_its_own_spec_and_no_other(tmp_path):
+    first = plan(tmp_path)
+    assert len(first.write_specs()) == len(first.specs())
+    assert first.write_specs() == []
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    variants = raw["variants"]
+    changed = dict(variants["FT-DMD2"]) | {"training": {"learning_rate": 0.00123}}
+    second = plan(tmp_path, variants=variants | {"FT-DMD2": changed})
+    written = second.write_specs()
+    runs = sorted(path for path in written if "/specs/runs/" in path)
+    assert [path.split("/specs/runs/")[1] for path in runs] == [
+        f"{target}/shots10/ft-dmd2/seed{seed}.json"
+        for target in ("babies", "cats")
+        for seed in (0, 1)
+    ]
+    assert {p.split("/specs/")[1] for p in set(written) - set(runs)} == {"config.json"}
+
+
+def test_lineage_sums_what_a_model_is_built_on():
+    p = plan()
+    labels = [run.label for run in p.lineage(Run("babies", 10, "FT-DMD2", 0))]
+    assert labels == ["FT-DMD2", "FT"]
+
+
+def test_row_specification_names_existing_kinds_of_files():
+    p = plan()
+    row = next(r for r in p.rows() if r.run == Run("babies", 10, "DMD2-FT", 0))
+    spec = json.loads(p.specs()[f"{p.root}/specs/{row.metrics}"])
+    assert spec["run"]["method"] == "finetune"
+    assert spec["images"] == "results/default/samples/babies/shots10/dmd2-ft/seed0/nfe3.npz"
+    assert spec["features"].startswith("results/default/features/samples/")
+    assert [Path(path).parts[4] for path in spec["training"]] == ["shots10", "all"]
+
+
+def test_a_folder_without_reference_has_nothing_to_measure_against():
+    p = plan(targets={"mine": {"folder": "photos"}})
+    assert not p.has_reference("mine")
+    labels = [row.label for row in p.rows() if row.target == "mine"]
+    assert "Held-out images" not in labels
+    row = next(row for row in p.rows() if row.target == "mine")
+    assert p.row_spec(row)["reference_features"] is None

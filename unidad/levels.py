@@ -1,0 +1,43 @@
+"""Which noise levels and which sampler a configuration's `diffusion` section stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from unidad.config import Diffusion
+from unidad.diffusion import (
+    Denoiser,
+    karras_levels,
+    lognormal_levels,
+    many_step_sampler,
+    sample_few_step,
+    student_levels,
+)
+
+Sampler = Callable[[Denoiser, Tensor, Callable[[], Tensor]], Tensor]
+
+
+def training_levels(diffusion: Diffusion) -> Tensor:
+    """The noise levels, ascending, that training draws from with equal probability."""
+    d = diffusion
+    if d.spacing == "lognormal":
+        return lognormal_levels(
+            d.levels, d.lognormal_mean, d.lognormal_std, d.sigma_min, d.sigma_max
+        )
+    return karras_levels(d.levels, d.sigma_min, d.sigma_max, d.rho)
+
+
+def few_step_levels(nfe: int, diffusion: Diffusion) -> Tensor:
+    """The few-step student's levels, (nfe,), descending."""
+    return student_levels(
+        nfe, diffusion.student_sigma_max or diffusion.sigma_max, diffusion.student_sigma_min
+    )
+
+
+def sampler_of(name: str, nfe: int, diffusion: Diffusion) -> tuple[Sampler, Tensor]:
+    """The sampler ``few_step``, ``ddim`` or ``heun`` with its levels for ``nfe`` evaluations."""
+    if name == "few_step":
+        return sample_few_step, few_step_levels(nfe, diffusion)
+    return many_step_sampler(name, nfe, diffusion.sigma_min, diffusion.sigma_max, diffusion.rho)
