@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import shlex
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from inspect import signature
 from pathlib import Path
 
 from unidad import __version__
@@ -23,7 +23,7 @@ to 1-4 sampling steps. Each verb is one stage; `snakemake --cores all` runs them
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a verb; a user's mistake is told in one line on stderr, exit status 2."""
+    """Run a verb; a user's mistake, or the system's, is one line on stderr, exit status 2."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     warnings.filterwarnings("ignore", category=FutureWarning)
@@ -31,8 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _set_threads(getattr(options, "threads", None))
         options.handler(options)
-    except UserError as error:
-        for line in str(error).splitlines():
+    except (UserError, OSError) as error:
+        for line in (str(error) or repr(error)).splitlines():
             print(f"unidad {options.verb}: {line}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -95,13 +95,14 @@ def _set_threads(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
-def _read_settings(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such settings file; `unidad plan --write` makes it") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid JSON ({error})") from None
+def _read_settings(path: Path | None, known: Collection[str]) -> dict:
+    from unidad.checkpoint import read_json
+
+    settings = {} if path is None else read_json(path, "`unidad plan --write` makes it")
+    unknown = [key for key in settings if key not in known]
+    if unknown:
+        raise UserError(f"{path}: {unknown[0]}: unknown key; known are {', '.join(known)}")
+    return settings
 
 
 # plan ------------------------------------------------------------------------------------------
@@ -167,7 +168,7 @@ def _add_prepare(verbs) -> None:
 def _prepare(options: argparse.Namespace) -> None:
     from unidad.data.prepare import prepare
 
-    settings = _read_settings(options.settings) if options.settings else {}
+    settings = _read_settings(options.settings, list(signature(prepare).parameters)[1:])
     given = ("domain", "folder", "reference", "shots", "resolution", "seed", "images")
     settings |= {key: getattr(options, key) for key in given if getattr(options, key) is not None}
     manifest = prepare(options.out, **settings)
@@ -281,10 +282,11 @@ def _add_sample(verbs) -> None:
 
 def _sample(options: argparse.Namespace) -> None:
     from unidad.checkpoint import write_json
+    from unidad.config import Evaluation
     from unidad.sampling import load_pipeline, sample
 
     settings = {"samples": 64, "seed": 0, "batch_size": 64}
-    settings |= _read_settings(options.settings) if options.settings else {}
+    settings |= _read_settings(options.settings, Evaluation.model_fields)
     count = settings["samples"] if options.count is None else options.count
     seed = settings["seed"] if options.seed is None else options.seed
     if count < 1 or (options.nfe is not None and options.nfe < 1):
@@ -299,8 +301,10 @@ def _sample(options: argparse.Namespace) -> None:
         from PIL import Image
 
         from unidad.report.grids import sample_grid
+        from unidad.report.outputs import written_whole
 
-        Image.fromarray(sample_grid(images.images[:64], 8)).save(options.grid)
+        with written_whole(options.grid) as partial:
+            Image.fromarray(sample_grid(images.images[:64], 8)).save(partial, format="PNG")
 
 
 # evaluation ------------------------------------------------------------------------------------
@@ -339,7 +343,7 @@ def _add_train_features(verbs) -> None:
         "train-features --out my-features",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--steps", type=int, default=2000, help="updates (default 2000)")
+    parser.add_argument("--steps", type=int, default=4000, help="updates (default 4000)")
     parser.add_argument("--resolution", type=int, default=32, help="in pixels (default 32)")
     parser.add_argument("--seed", type=int, default=4242, help="default 4242")
     _threads(parser)
@@ -370,7 +374,7 @@ def _add_fitness(verbs) -> None:
         "fitness",
         _fitness,
         "show that a feature network is fit for use: distances against known corruptions",
-        "fitness --out docs/figures",
+        "fitness --out docs",
     )
     parser.add_argument("--network", type=Path, help="folder of a feature network (default: ours)")
     parser.add_argument("--out", type=Path, required=True, help="folder to write table and plot to")
@@ -383,7 +387,7 @@ def _fitness(options: argparse.Namespace) -> None:
     from unidad.models import SHIPPED_FEATURE_NETWORK
 
     network = load_feature_network(options.network or SHIPPED_FEATURE_NETWORK)
-    write_fitness(network, options.out)
+    write_fitness(network, options.out, progress=not options.quiet)
 
 
 def _add_features(verbs) -> None:
@@ -422,10 +426,11 @@ def _add_evaluate(verbs) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from unidad.checkpoint import write_json
+    from unidad.checkpoint import read_json, write_json
     from unidad.metrics.row import evaluate_row
 
-    write_json(options.out, evaluate_row(_read_settings(options.spec)))
+    spec = read_json(options.spec, "`unidad plan --write` makes it")
+    write_json(options.out, evaluate_row(spec, not options.quiet))
 
 
 def _add_report(verbs) -> None:

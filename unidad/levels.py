@@ -15,6 +15,7 @@ from unidad.diffusion import (
     sample_few_step,
     student_levels,
 )
+from unidad.errors import UserError
 
 Sampler = Callable[[Denoiser, Tensor, Callable[[], Tensor]], Tensor]
 
@@ -37,7 +38,17 @@ def few_step_levels(nfe: int, diffusion: Diffusion) -> Tensor:
 
 
 def sampler_of(name: str, nfe: int, diffusion: Diffusion) -> tuple[Sampler, Tensor]:
-    """The sampler ``few_step``, ``ddim`` or ``heun`` with its levels for ``nfe`` evaluations."""
+    """The sampler ``few_step``, ``ddim`` or ``heun`` with its levels for ``nfe`` evaluations.
+
+    Raises:
+        UserError: an unknown sampler, or a number of evaluations that it cannot spend.
+    """
+    if nfe < 1:
+        raise UserError(f"nfe must be at least 1, got {nfe}")
     if name == "few_step":
         return sample_few_step, few_step_levels(nfe, diffusion)
-    return many_step_sampler(name, nfe, diffusion.sigma_min, diffusion.sigma_max, diffusion.rho)
+    d = diffusion
+    try:
+        return many_step_sampler(name, nfe, d.sigma_min, d.sigma_max, d.rho)
+    except ValueError as error:
+        raise UserError(str(error)) from None

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import torch
-
-from unidad.checkpoint import atomic_folder
-from unidad.errors import UserError
+from unidad.checkpoint import atomic_folder, read_json
 from unidad.metrics.feature_network import load_feature_network
 from unidad.networks.folder import load_network
 from unidad.pipeline import UnidadPipeline
@@ -61,10 +57,10 @@ def export_run(run: Path, out: Path, dtype: str) -> None:
     Raises:
         UserError: the run has no finished model.
     """
-    if not (run / "training.json").is_file():
-        raise UserError(f"{run}: no finished run here (no training.json)")
-    pipeline = load_pipeline(run / "model").to(getattr(torch, dtype))
-    summary = json.loads((run / "training.json").read_text())
+    summary = read_json(run / "training.json", "no finished run is here; train it to its end")
+    pipeline = load_pipeline(run / "model")
+    if dtype == "bfloat16":
+        pipeline.unet.bfloat16()
     with atomic_folder(out) as partial:
         pipeline.save_pretrained(partial)
         (partial / "README.md").write_text(_card(pipeline, summary, out, dtype))

@@ -64,11 +64,16 @@ class UnidadPipeline(DiffusionPipeline):
             nfe: network evaluations an image; the trained number by default.
             output_type: ``pil`` or ``np`` (uint8, (N, H, W, 3)).
             return_dict: wrap the result as diffusers does.
+
+        Raises:
+            UserError: an nfe that the sampler cannot spend.
         """
-        network = DiffusionNetwork(self.unet, self.scheduler).to(self.device)
+        bf16 = self.unet.dtype == torch.bfloat16
+        network = DiffusionNetwork(self.unet, self.scheduler, bf16).to(self.device)
+        nfe = self.config.nfe if nfe is None else nfe
         noise = IndexedNoise(seed, range(batch_size) if indices is None else indices, network.shape)
         diffusion = Diffusion(**self.config.diffusion)
-        sampler, levels = sampler_of(self.config.sampler, nfe or self.config.nfe, diffusion)
+        sampler, levels = sampler_of(self.config.sampler, nfe, diffusion)
         x0 = sampler(network, levels.to(self.device), lambda: noise().to(self.device))
         images = to_uint8(network.codec.decode(x0))
         result = [Image.fromarray(image) for image in images] if output_type == "pil" else images

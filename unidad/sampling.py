@@ -10,26 +10,32 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from unidad.checkpoint import read_json
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.folder import load_network
 from unidad.pipeline import UnidadPipeline
+
+SETTINGS = ("sampler", "nfe", "diffusion")
 
 
 def load_pipeline(folder: str | Path) -> UnidadPipeline:
-    """Load an exported model onto the GPU if there is one.
+    """Load an exported model, in float32, onto the GPU if there is one.
+
+    Stricter than ``UnidadPipeline.from_pretrained``, for which missing weights are but a warning.
 
     Raises:
-        UserError: the folder is missing or is no exported model.
+        UserError: the folder is missing or is no exported model, or its weights are unfit.
     """
-    if not (Path(folder) / "model_index.json").is_file():
-        raise UserError(f"{folder}: no exported model here (no model_index.json); train it first")
+    index_file = Path(folder) / UnidadPipeline.config_name
+    index = read_json(index_file, "no exported model is here; train or export one")
+    network = load_network(folder)
+    settings = {key: index[key] for key in SETTINGS if key in index}
     try:
-        pipeline = UnidadPipeline.from_pretrained(folder, torch_dtype=torch.float32)
-    except (OSError, ValueError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise UserError(f"{folder}: cannot load the exported model: {first}") from None
-    pipeline.set_progress_bar_config(disable=True)
+        pipeline = UnidadPipeline(network.unet.eval(), network.scheduler, **settings)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{index_file}: diffusion: {' '.join(str(error).split())}") from None
     return pipeline.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -53,8 +59,11 @@ def sample(
 
     Returns:
         The images, and nfe, gflops_per_image (a multiply-add counts 2), images_per_second.
+
+    Raises:
+        UserError: an nfe that the sampler cannot spend.
     """
-    nfe = nfe or pipeline.config.nfe
+    nfe = pipeline.config.nfe if nfe is None else nfe
     batches = [
         range(start, min(start + batch_size, count)) for start in range(0, count, batch_size)
     ]

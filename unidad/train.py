@@ -14,6 +14,7 @@ from unidad.methods import build_method
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.pipeline import UnidadPipeline
+from unidad.provenance import commit
 from unidad.trainer import Trainer
 
 
@@ -38,7 +39,7 @@ def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
     method = build_method(spec)
     _discard_other_state(folder, fingerprint(spec))
     trainer = Trainer(spec, method, images, folder, progress)
-    summary = trainer.run()
+    summary = _about(spec) | trainer.run()
     if trainer.accelerator.is_main_process:
         with atomic_folder(folder / "model") as partial:
             export(trainer.result, spec, partial)
@@ -46,6 +47,21 @@ def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
         write_json(folder / "training.json", summary)
         shutil.rmtree(folder / "state")
     return summary
+
+
+def _about(spec: RunSpec) -> dict:
+    training = spec.variant.training
+    return {
+        "label": spec.label,
+        "target": spec.target,
+        "shots": spec.shots,
+        "method": spec.variant.method,
+        "nfe": spec.variant.nfe,
+        "seed": spec.seed,
+        "batch_size": training.batch_size,
+        "images_seen": training.student_updates * training.batch_size,
+        "commit": commit(),
+    }
 
 
 def export(network: DiffusionNetwork, spec: RunSpec, folder: Path) -> None:

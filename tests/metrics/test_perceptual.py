@@ -16,11 +16,11 @@ def published(request):
 
 @pytest.fixture(scope="module")
 def images():
-    """Seven samples around three training images, 64 x 64 in [-1, 1]."""
+    """Seven samples around three training images, 64 x 80 in [-1, 1]."""
     chance = torch.Generator().manual_seed(0)
-    training = torch.rand(3, 3, 64, 64, generator=chance) * 2 - 1
+    training = torch.rand(3, 3, 64, 80, generator=chance) * 2 - 1
     parents = torch.tensor([0, 2, 0, 2, 0, 2, 0])
-    noise = torch.rand(7, 3, 64, 64, generator=chance) - 0.5
+    noise = torch.rand(7, 3, 64, 80, generator=chance) - 0.5
     return (training[parents] + noise * torch.linspace(0.5, 1.0, 7).view(-1, 1, 1, 1)), training
 
 

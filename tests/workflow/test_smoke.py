@@ -87,7 +87,9 @@ def test_one_hyperparameter_reruns_its_variant_and_what_depends_on_it(smoke, che
     (checkout / "configs/changed.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     plan = snakemake(checkout, "-n", "--configfile", "configs/changed.yaml", "--quiet", "rules")
     listed = snakemake(checkout, "-n", "--configfile", "configs/changed.yaml", "--summary")
-    updated = [line.split("\t")[0] for line in listed.stdout.splitlines() if "update pending" in line]
+    updated = [
+        line.split("\t")[0] for line in listed.stdout.splitlines() if "update pending" in line
+    ]
     models = {line for line in updated if "/model" in line}
     assert models == {
         "results/smoke/runs/babies/shots5/ft/seed0/model",

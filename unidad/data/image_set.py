@@ -57,7 +57,14 @@ class ImageSet:
                 }
         except FileNotFoundError:
             raise UserError(f"{path}: no such image set; run `unidad prepare` first") from None
-        except (KeyError, ValueError, OSError, zipfile.BadZipFile, AttributeError) as error:
+        except (
+            KeyError,
+            ValueError,
+            OSError,
+            zipfile.BadZipFile,
+            AttributeError,
+            EOFError,
+        ) as error:
             raise UserError(f"{path}: not an image set written by unidad ({error})") from None
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
             raise UserError(

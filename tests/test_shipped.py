@@ -1,0 +1,67 @@
+"""What ships with the project is what its cards say."""
+
+import hashlib
+import re
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from unidad.config import load_config
+from unidad.data.faces import render
+from unidad.data.image_set import to_tensor
+from unidad.diffusion import add_noise
+from unidad.metrics.feature_network import load_feature_network
+from unidad.metrics.frechet import frechet_distance
+from unidad.models import SHIPPED_FEATURE_NETWORK, SHIPPED_SOURCE_TEACHER
+from unidad.networks.folder import load_network
+
+WEIGHTS = {
+    SHIPPED_SOURCE_TEACHER: "unet/diffusion_pytorch_model.safetensors",
+    SHIPPED_FEATURE_NETWORK: "model.safetensors",
+}
+
+
+@pytest.mark.parametrize("folder", WEIGHTS, ids=lambda folder: folder.name)
+def test_weights_are_those_of_the_card_small_and_bfloat16(folder):
+    weights = folder / WEIGHTS[folder]
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert digest in (folder / "README.md").read_text()
+    assert weights.stat().st_size < 16e6
+    floats = {tensor.dtype for tensor in load_file(weights).values()}
+    assert floats == {torch.bfloat16}
+
+
+def test_card_names_the_configured_training():
+    card = (SHIPPED_SOURCE_TEACHER / "README.md").read_text()
+    training = load_config("config.yaml").source_training
+    assert f"{training.student_updates * training.batch_size:,}" in card
+    assert re.search(r"commit.*[0-9a-f]{7}", card)
+
+
+def test_source_teacher_denoises_held_out_faces():
+    """At sigma 0.5 its x0 is far nearer to the truth than the noisy image or the mean face."""
+    faces = to_tensor(render("faces", 0, range(1_000_000, 1_000_032)).images)
+    network = load_network(SHIPPED_SOURCE_TEACHER)
+    x0 = network.codec.encode(faces)
+    eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
+    sigma = torch.full((len(x0),), 0.5)
+    with torch.no_grad():
+        error = (network(add_noise(x0, eps, sigma), sigma) - x0).square().mean()
+    assert error < 0.1 * 0.25
+    assert error < 0.2 * (x0 - x0.mean(0)).square().mean()
+
+
+def test_feature_network_separates_domains():
+    network = load_feature_network(SHIPPED_FEATURE_NETWORK)
+    pooled = {
+        (domain, start): network.features(
+            render(domain, 0, range(start, start + 400)).images
+        ).pooled
+        for domain, start in [("babies", 0), ("babies", 5000), ("faces", 0)]
+    }
+    same = frechet_distance(pooled["babies", 0], pooled["babies", 5000])
+    other = frechet_distance(pooled["babies", 0], pooled["faces", 0])
+    assert other > 50 * same
+    assert np.isfinite(same)
