@@ -235,7 +235,7 @@ def _add_export(verbs) -> None:
 def _export(options: argparse.Namespace) -> None:
     from unidad.models import export_run
 
-    export_run(options.run, options.out, options.dtype)
+    export_run(options.run, options.out, options.dtype, _command())
 
 
 # training and sampling -------------------------------------------------------------------------

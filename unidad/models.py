@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from unidad.checkpoint import atomic_folder, read_json
 from unidad.metrics.feature_network import load_feature_network
-from unidad.networks.folder import load_network
+from unidad.networks.folder import WEIGHTS_NAME, load_network
 from unidad.pipeline import UnidadPipeline
 from unidad.sampling import load_pipeline
 
@@ -46,13 +47,14 @@ def place_feature_network(origin: str, out: Path) -> None:
         network.save(partial)
 
 
-def export_run(run: Path, out: Path, dtype: str) -> None:
+def export_run(run: Path, out: Path, dtype: str = "float32", command: str = "") -> None:
     """Copy a run's model, with a card that says what it is and how to draw with it.
 
     Args:
         run: a run's folder, with ``model/`` and ``training.json``.
         out: folder to write.
         dtype: ``float32`` (draws the evaluation's very images) or ``bfloat16`` (half the size).
+        command: what was typed, for the card.
 
     Raises:
         UserError: the run has no finished model.
@@ -63,21 +65,35 @@ def export_run(run: Path, out: Path, dtype: str) -> None:
         pipeline.unet.bfloat16()
     with atomic_folder(out) as partial:
         pipeline.save_pretrained(partial)
-        (partial / "README.md").write_text(_card(pipeline, summary, out, dtype))
+        weights = partial / "unet" / WEIGHTS_NAME
+        card = _card(dict(pipeline.config), summary, weights, dtype, command)
+        (partial / "README.md").write_text(card)
 
 
-def _card(pipeline: UnidadPipeline, summary: dict, out: Path, dtype: str) -> str:
-    config = pipeline.config
-    return f"""# {out.name}
+def _card(config: dict, summary: dict, weights: Path, dtype: str, command: str) -> str:
+    name = weights.parents[1].name.removesuffix(".partial")
+    facts = {
+        "method": summary.get("method"),
+        "trained on": f"{summary.get('target')}, shots {summary.get('shots') or 'all'}",
+        "seed": summary.get("seed"),
+        "student updates": f"{summary['updates']['student']:,}",
+        "training images seen": f"{summary.get('images_seen', 0):,}",
+        "training time": f"{summary['seconds'] / 60:.0f} minutes",
+        "parameters": f"{summary['parameters']:,}, stored as {dtype}",
+        "network evaluations an image": config["nfe"],
+        "commit": summary.get("commit"),
+        "exported by": f"`{command}`",
+        f"sha256 of {weights.name}": f"`{hashlib.sha256(weights.read_bytes()).hexdigest()}`",
+    }
+    rows = "\n".join(f"- {key}: {value}" for key, value in facts.items())
+    return f"""# {name}
 
-A {config.sampler.replace("_", "-")} image generator of {summary["parameters"]:,} parameters,
-{config.nfe} network evaluations an image, weights in {dtype}; trained with unidad
-({summary["updates"]["student"]} student updates).
+{rows}
 
 ```python
 from unidad.pipeline import UnidadPipeline
 
-images = UnidadPipeline.from_pretrained("{out.name}")(batch_size=16, seed=0).images
+images = UnidadPipeline.from_pretrained("{name}")(batch_size=16, seed=0).images
 ```
 
 The sampler and its noise levels are stored in `model_index.json`.
