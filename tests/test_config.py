@@ -91,17 +91,39 @@ def test_a_source_run_cannot_start_from_a_target_run():
     assert "'FT' is not trained on the source" in error_of(minimal(variants=variants))
 
 
-def test_balancing_needs_a_teacher_to_balance_against():
-    variants = {
-        "GAN": {
-            "method": "unidad",
-            "nfe": 3,
-            "dmd_source": False,
-            "target_teacher": "none",
-            "distillation": {"gan_gradient_ratio": 0.5},
-        }
-    }
-    assert "gan_gradient_ratio" in error_of(minimal(variants=variants))
+GAN_ONLY = {"method": "unidad", "nfe": 3, "dmd_source": False, "target_teacher": "none"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "line"),
+    [
+        (GAN_ONLY | {"distillation": {"gan_gradient_ratio": 0.5}}, "no DMD gradient to balance"),
+        (
+            {"method": "unidad", "nfe": 3, "dmd_source": False, "dmd_target_share": 0}
+            | {"distillation": {"gan_gradient_ratio": 0.5}},
+            "no DMD gradient to balance",
+        ),
+        (GAN_ONLY | {"distillation": {"heads": "none"}}, "the student has no loss"),
+        (
+            {"method": "unidad", "nfe": 3, "target_teacher": "none", "dmd_target_share": 1},
+            "1.0 without a target teacher",
+        ),
+    ],
+)
+def test_a_student_without_a_loss_is_refused(variant, line):
+    assert line in error_of(minimal(variants={"U": variant}))
+
+
+def test_gan_alone_with_a_fixed_weight_is_allowed():
+    assert parse_config(minimal(variants={"U": GAN_ONLY}), "c")
+
+
+def test_the_full_experiment_differs_from_the_default_where_it_says():
+    default, full = (
+        yaml.safe_load((ROOT / name).read_text()) for name in ("config.yaml", "configs/full.yaml")
+    )
+    different = {key for key in default if default[key] != full.get(key)}
+    assert different == {"experiment", "targets", "seeds", "evaluation"}
 
 
 def test_variants_inherit_and_override_the_top_level():

@@ -42,6 +42,8 @@ def test_share_of_the_target_teacher_near_and_far():
     assert share("babies", "Uni-DAD") == 0.25
     assert share("cats", "Uni-DAD") == 0.75
     assert share("cats", "Uni-DAD (no target teacher)") == 0.0
+    alone = plan(variants={"U": {"method": "unidad", "nfe": 3, "dmd_source": False}})
+    assert alone.spec(Run("babies", 10, "U", 0)).variant.dmd_target_share == 1.0
 
 
 def test_rows_have_controls_and_unique_files():

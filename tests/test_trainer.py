@@ -157,3 +157,22 @@ def test_images_of_another_size_are_one_clear_error(make_spec, tmp_path):
     spec = make_spec("finetune").model_copy(update={"resolution": 32})
     with pytest.raises(UserError, match=r"images are 16x16, the run wants 32x32"):
         train(spec, tmp_path / "run", progress=False)
+
+
+def test_a_tracker_that_is_not_installed_is_named(make_spec, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    spec = make_spec("finetune", {"trackers": ("wandb",)})
+    with pytest.raises(UserError, match="wandb is not installed"):
+        train(spec, tmp_path / "run", progress=False)
+
+
+def test_two_processes_do_not_train_the_same_run(make_spec, tmp_path):
+    spec = make_spec("finetune")
+    from unidad.train import _alone
+
+    with (
+        _alone(tmp_path / "run"),
+        pytest.raises(UserError, match="another process is training this run"),
+    ):
+        train(spec, tmp_path / "run", progress=False)
+    assert train(spec, tmp_path / "run", progress=False)["updates"] == {"student": 4}

@@ -163,6 +163,9 @@ def _add_prepare(verbs) -> None:
     parser.add_argument("--resolution", type=int, help="of the images, in pixels (default 32)")
     parser.add_argument("--seed", type=int, help="of the renderer (default 0)")
     parser.add_argument("--images", type=int, help="size of the source set (with --domain faces)")
+    parser.add_argument("--babies", type=float, help="share of baby-like source faces")
+    parser.add_argument("--sunglasses", type=float, help="share of source faces with sunglasses")
+    parser.add_argument("--reference-images", type=int, help="held-out images (default 5000)")
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -170,6 +173,7 @@ def _prepare(options: argparse.Namespace) -> None:
 
     settings = _read_settings(options.settings, list(signature(prepare).parameters)[1:])
     given = ("domain", "folder", "reference", "shots", "resolution", "seed", "images")
+    given += ("babies", "sunglasses", "reference_images")
     settings |= {key: getattr(options, key) for key in given if getattr(options, key) is not None}
     manifest = prepare(options.out, **settings)
     print(f"{options.out}: {', '.join(manifest['files'])}")

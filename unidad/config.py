@@ -193,7 +193,8 @@ class UnidadVariant(DistilledVariant):
     target_teacher: str = "online"
     """online (trained beside the student), none, or `<label>`: pre-adapted and frozen."""
     dmd_target_share: Unit | Literal["auto"] = "auto"
-    """The paper's a, the target teacher's share of DMD; auto: 0.25 near, 0.75 far, 0 without."""
+    """The paper's a, the target teacher's share of DMD. auto: 0.25 near, 0.75 far, 0 without a
+    target teacher, 1 without dmd_source."""
 
 
 AnyVariant = Annotated[FinetuneVariant | Dmd2Variant | UnidadVariant, Field(discriminator="method")]
@@ -307,7 +308,7 @@ class Config(Section):
                 raise ValueError(f"variants: the label '{label}' is reserved, empty or not unique")
         for label, variant in self.variants.items():
             _check_origins(label, variant, self.variants)
-            _check_balance(label, variant)
+            _check_losses(label, variant)
         return self
 
 
@@ -437,13 +438,24 @@ def _with_defaults(variant: Any, raw: dict) -> Any:
     return merged
 
 
-def _check_balance(label: str, variant: AnyVariant) -> None:
-    if not isinstance(variant, UnidadVariant) or variant.dmd_source:
+def _check_losses(label: str, variant: AnyVariant) -> None:
+    """A student needs a loss, and gan_gradient_ratio a DMD gradient to balance against."""
+    if not isinstance(variant, UnidadVariant):
         return
-    if variant.target_teacher == "none" and variant.distillation.gan_gradient_ratio is not None:
+    where, share = f"variants.{label}", variant.dmd_target_share
+    taught = variant.target_teacher != "none"
+    if share != "auto" and share > 0 and not taught:
+        raise ValueError(f"{where}.dmd_target_share: {share} without a target teacher; give 0")
+    from_target = taught and share != 0
+    from_source = variant.dmd_source and share != 1
+    if from_source or from_target:
+        return
+    if variant.distillation.heads == "none":
+        raise ValueError(f"{where}: no teacher and no discriminator: the student has no loss")
+    if variant.distillation.gan_gradient_ratio is not None:
         raise ValueError(
-            f"variants.{label}.distillation.gan_gradient_ratio: there is no DMD gradient to "
-            "balance against; give gan_student_weight instead"
+            f"{where}.distillation.gan_gradient_ratio: there is no DMD gradient to balance "
+            "against; set it to null, gan_student_weight counts then"
         )
 
 

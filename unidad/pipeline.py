@@ -5,9 +5,9 @@ custom_pipeline=...)``) draws, for the same seed, the images that the evaluation
 the evaluation samples with.
 """
 
-from __future__ import annotations
-
+# diffusers 0.36 reads the constructor's annotations, and knows neither strings nor `|` there.
 from collections.abc import Sequence
+from typing import Optional
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ class UnidadPipeline(DiffusionPipeline):
         scheduler: DDPMScheduler,
         sampler: str = "ddim",
         nfe: int = 25,
-        diffusion: dict | None = None,
+        diffusion: Optional[dict] = None,  # noqa: UP045
     ):
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler)
@@ -55,7 +55,9 @@ class UnidadPipeline(DiffusionPipeline):
         output_type: str = "pil",
         return_dict: bool = True,
     ) -> ImagePipelineOutput | tuple[list[Image.Image] | np.ndarray]:
-        """Draw images; each depends on (seed, its index) alone, not on the batch.
+        """Draw images; each depends on (seed, its index) alone.
+
+        In a batch of another size floating point may round a value in thousands to the next level.
 
         Args:
             batch_size: how many, numbered from 0, where ``indices`` is not given.

@@ -295,8 +295,12 @@ class Plan:
         if not isinstance(variant, UnidadVariant) or variant.dmd_target_share != "auto":
             return variant
         near = run.target in self.config.targets and self.config.targets[run.target].near
-        share = NEAR_SHARE if near else FAR_SHARE
-        share = 0.0 if variant.target_teacher == "none" else share
+        if variant.target_teacher == "none":
+            share = 0.0
+        elif not variant.dmd_source:
+            share = 1.0
+        else:
+            share = NEAR_SHARE if near else FAR_SHARE
         return variant.model_copy(update={"dmd_target_share": share})
 
     def _controls(self, target: str, shots: int | None) -> list[Row]:

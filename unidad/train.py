@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from unidad.checkpoint import atomic_folder, write_json
@@ -32,21 +36,40 @@ def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
         The summary: iterations, updates, seconds, peak memory.
 
     Raises:
-        UserError: missing or unfit data or models, a non-finite loss.
+        UserError: missing or unfit data or models, a non-finite loss, or another process that
+            trains the same run.
     """
     images = ImageSet.load(spec.data)
     _check_images(spec, images)
     method = build_method(spec)
-    _discard_other_state(folder, fingerprint(spec))
-    trainer = Trainer(spec, method, images, folder, progress)
-    summary = _about(spec) | trainer.run()
-    if trainer.accelerator.is_main_process:
-        with atomic_folder(folder / "model") as partial:
-            export(trainer.result, spec, partial)
-        shutil.copyfile(trainer.log.path, folder / "training.csv")
-        write_json(folder / "training.json", summary)
-        shutil.rmtree(folder / "state")
+    with _alone(folder):
+        _discard_other_state(folder, fingerprint(spec))
+        trainer = Trainer(spec, method, images, folder, progress)
+        summary = _about(spec) | trainer.run()
+        if trainer.accelerator.is_main_process:
+            with atomic_folder(folder / "model") as partial:
+                export(trainer.result, spec, partial)
+            shutil.copyfile(trainer.log.path, folder / "training.csv")
+            write_json(folder / "training.json", summary)
+            shutil.rmtree(folder / "state")
     return summary
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a second process out of a run; the lock goes with its process, however that ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        yield
+        return
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(
+                f"{folder}: another process is training this run; wait for it or end it"
+            ) from None
+        yield
 
 
 def _about(spec: RunSpec) -> dict:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import csv
+import importlib.util
 import math
 import os
 import resource
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -47,6 +49,7 @@ class Trainer:
     ):
         self.spec, self.method, self.folder, self.progress = spec, method, folder, progress
         self.settings = spec.variant.training
+        _check_trackers(self.settings.trackers)
         self.accelerator = Accelerator(
             log_with=list(self.settings.trackers) or None, project_dir=str(folder)
         )
@@ -246,6 +249,14 @@ class Trainer:
             "peak_memory_mb": round(peak, 1),
             "parameters": sum(p.numel() for p in self.method.student.parameters()),
         }
+
+
+def _check_trackers(names: Iterable[str]) -> None:
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            raise UserError(
+                f"training.trackers: {name} is not installed; `pip install {name}`, or leave it out"
+            )
 
 
 class TrainingLog:

@@ -75,7 +75,6 @@ rule train:
     benchmark:
         f"{ROOT}/benchmarks/train/{{run}}.tsv"
     priority: 10
-    retries: 1
     conda:
         "../../envs/unidad.yaml"
     params:

@@ -1,0 +1,167 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from unidad.checkpoint import write_json
+from unidad.errors import UserError
+from unidad.metrics.feature_network import FeatureConfig, FeatureNetwork
+from unidad.models import export_run, place_feature_network, place_source_teacher
+from unidad.networks.folder import WEIGHTS_NAME, new_network
+from unidad.sampling import load_pipeline, sample
+from unidad.train import train
+
+UNET = f"unet/{WEIGHTS_NAME}"
+
+
+@pytest.fixture
+def run(make_spec, tmp_path):
+    """A student trained to its end."""
+    spec = make_spec("dmd2", {"student_updates": 2})
+    spec = spec.model_copy(
+        update={"diffusion": spec.diffusion.model_copy(update={"student_sigma_max": 20.0})}
+    )
+    train(spec, tmp_path / "run", progress=False)
+    return tmp_path / "run"
+
+
+def images_of(folder) -> np.ndarray:
+    return sample(load_pipeline(folder), 4, 9, progress=False)[0].images.astype(int)
+
+
+def test_a_float32_export_draws_the_run_s_very_images(run, tmp_path):
+    export_run(run, tmp_path / "export", "float32")
+    assert np.array_equal(images_of(tmp_path / "export"), images_of(run / "model"))
+    config = load_pipeline(tmp_path / "export").config
+    assert (config.sampler, config.nfe) == ("few_step", 2)
+    assert config.diffusion["student_sigma_max"] == 20
+
+
+def test_a_bfloat16_export_is_half_the_size_and_close(run, tmp_path):
+    export_run(run, tmp_path / "export", "bfloat16")
+    whole, half = load_file(run / "model" / UNET), load_file(tmp_path / "export" / UNET)
+    assert {name: tensor.bfloat16() for name, tensor in whole.items()}.keys() == half.keys()
+    assert all(torch.equal(whole[name].bfloat16(), half[name]) for name in whole)
+    sizes = [(f / UNET).stat().st_size for f in (run / "model", tmp_path / "export")]
+    assert sizes[1] / sizes[0] == pytest.approx(0.5, abs=0.03)
+    difference = np.abs(images_of(tmp_path / "export") - images_of(run / "model"))
+    assert 0 < difference.mean() < 2
+
+
+def test_export_says_nothing(run, tmp_path, capfd, recwarn):
+    capfd.readouterr()
+    recwarn.clear()
+    export_run(run, tmp_path / "export", "bfloat16")
+    assert capfd.readouterr() == ("", "")
+    assert not recwarn.list
+
+
+def test_the_card_tells_what_it_is(run, tmp_path):
+    export_run(run, tmp_path / "my-student", "bfloat16", "unidad export run")
+    weights = tmp_path / "my-student" / UNET
+    parameters = sum(t.numel() for t in load_file(weights).values())
+    lines = (tmp_path / "my-student" / "README.md").read_text().splitlines()
+    assert lines[0] == "# my-student"
+    assert {
+        "- method: dmd2",
+        "- trained on: babies, shots 6",
+        "- seed: 3",
+        "- student updates: 2",
+        "- training images seen: 4",
+        f"- parameters: {parameters:,}, stored as bfloat16",
+        "- network evaluations an image: 2",
+        "- exported by: `unidad export run`",
+        f"- sha256 of {WEIGHTS_NAME}: `{hashlib.sha256(weights.read_bytes()).hexdigest()}`",
+    } <= set(lines)
+
+
+def test_the_card_s_commands_draw(run, tmp_path, monkeypatch):
+    export_run(run, tmp_path / "my-student", "float32")
+    card = (tmp_path / "my-student" / "README.md").read_text()
+    code = card.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(code, names)
+    expected = load_pipeline(run / "model")(batch_size=16, seed=0).images
+    assert [image.tobytes() for image in names["images"]] == [i.tobytes() for i in expected]
+
+
+def test_what_was_exported_before_is_replaced(run, tmp_path):
+    for dtype in ("float32", "bfloat16"):
+        export_run(run, tmp_path / "export", dtype)
+    assert {t.dtype for t in load_file(tmp_path / "export" / UNET).values()} == {torch.bfloat16}
+
+
+def test_nothing_but_a_finished_run_is_exported(run, tmp_path):
+    with pytest.raises(UserError, match=r"nowhere/training.json: no such file; no finished run"):
+        export_run(tmp_path / "nowhere", tmp_path / "export", "float32")
+    (run / "model" / UNET).unlink()
+    with pytest.raises(UserError, match="weights are missing"):
+        export_run(run, tmp_path / "export", "float32")
+    assert not list(tmp_path.glob("export*"))
+
+
+def test_a_source_teacher_becomes_a_float32_many_step_model(tmp_path, network):
+    """As it ships: bfloat16 weights, no model_index.json."""
+    origin = tmp_path / "origin"
+    network.unet.bfloat16()
+    network.unet.save_pretrained(origin / "unet")
+    network.scheduler.save_pretrained(origin / "scheduler")
+    place_source_teacher(str(origin), tmp_path / "placed")
+    given, placed = load_file(origin / UNET), load_file(tmp_path / "placed" / UNET)
+    assert given.keys() == placed.keys()
+    assert {tensor.dtype for tensor in placed.values()} == {torch.float32}
+    assert all(torch.equal(given[name].float(), placed[name]) for name in given)
+    index = json.loads((tmp_path / "placed" / "model_index.json").read_text())
+    assert (index["sampler"], index["nfe"]) == ("ddim", 25)
+    assert load_pipeline(tmp_path / "placed").scheduler.config.prediction_type == "v_prediction"
+
+
+def other_architecture(folder):
+    other = new_network(16, 2, (32, 64))
+    other.unet.save_pretrained(folder / "unet")
+    config = json.loads((folder / "unet" / "config.json").read_text())
+    write_json(folder / "unet" / "config.json", config | {"block_out_channels": [32, 32]})
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda f: (f / UNET).unlink(), f"{WEIGHTS_NAME}: weights are missing"),
+        (lambda f: (f / UNET).write_bytes(b"{}"), "not a readable safetensors file"),
+        (lambda f: (f / "unet" / "config.json").unlink(), "a model folder holds unet/"),
+        (lambda f: (f / "unet" / "config.json").write_text("{"), "not valid JSON"),
+        (other_architecture, f"{WEIGHTS_NAME}: weights of another architecture: "),
+    ],
+)
+def test_an_unfit_source_teacher_is_one_clear_line(model_folder, tmp_path, damage, complaint):
+    damage(model_folder)
+    with pytest.raises(UserError, match=complaint) as error:
+        place_source_teacher(str(model_folder), tmp_path / "placed")
+    assert str(error.value).startswith(str(model_folder))
+    assert len(str(error.value).splitlines()) == 1
+    assert not list(tmp_path.glob("placed*"))
+
+
+@pytest.fixture
+def feature_folder(tmp_path):
+    torch.manual_seed(0)
+    config = FeatureConfig("colours", ("babies", "cats"), ("age",), 16, (8, 8, 8, 8), 4)
+    FeatureNetwork(config).save(tmp_path / "features")
+    return tmp_path / "features"
+
+
+def test_a_feature_network_is_copied_to_the_bit(feature_folder, tmp_path):
+    place_feature_network(str(feature_folder), tmp_path / "placed")
+    for name in ("model.safetensors", "config.json"):
+        assert (tmp_path / "placed" / name).read_bytes() == (feature_folder / name).read_bytes()
+
+
+def test_an_unfit_feature_network_leaves_nothing(feature_folder, tmp_path):
+    write_json(feature_folder / "config.json", {"name": "colours"})
+    with pytest.raises(UserError, match="not a feature network's configuration"):
+        place_feature_network(str(feature_folder), tmp_path / "placed")
+    assert not list(tmp_path.glob("placed*"))
