@@ -56,6 +56,10 @@ def test_every_field_is_documented():
             "config.yaml: variants.A: Input tag 'dmd3' found using 'method' does not match",
         ),
         ({"training": {"batch_size": 0}}, "config.yaml: training.batch_size: Input should be"),
+        (
+            {"variants": {"A": {"method": "finetune", "nfe": 4, "sampler": "heun"}}},
+            "config.yaml: variants.A: sampler heun needs an odd nfe, found 4",
+        ),
         ({"resolution": 40}, "config.yaml: resolution: Input should be a multiple of 16, found 40"),
         ({"targets": {"babies": {}}}, "give either 'domain' (synthetic) or 'folder'"),
         ({"targets": {"source": {"domain": "cats"}}}, "'source' is not usable as a name"),

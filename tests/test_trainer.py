@@ -176,3 +176,12 @@ def test_two_processes_do_not_train_the_same_run(make_spec, tmp_path):
     ):
         train(spec, tmp_path / "run", progress=False)
     assert train(spec, tmp_path / "run", progress=False)["updates"] == {"student": 4}
+
+
+def test_a_model_of_another_resolution_is_one_clear_error(make_spec, tmp_path):
+    import numpy as np
+
+    spec = make_spec("finetune")
+    ImageSet(np.zeros((2, 32, 32, 3), np.uint8)).save(spec.data)
+    with pytest.raises(UserError, match=r"a model of 16x16 images, the run wants 32x32"):
+        train(spec.model_copy(update={"resolution": 32}), tmp_path / "run", progress=False)

@@ -20,7 +20,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from unidad.errors import UserError
-from unidad.networks.folder import check_state
 
 PREFIX = "iteration-"
 
@@ -96,6 +95,27 @@ def _match_memory_format(optimiser: torch.optim.Optimizer) -> None:
         for key, tensor in state.items():
             if tensor.shape == parameter.shape:
                 state[key] = torch.empty_like(parameter).copy_(tensor)
+
+
+def check_state(state: dict[str, Tensor], expected: dict[str, Tensor], where: str) -> None:
+    """Compare names and shapes of weights with what an architecture expects.
+
+    Raises:
+        UserError: names the first missing, misshapen or unexpected key.
+    """
+    for name, tensor in expected.items():
+        if name not in state:
+            raise UserError(f"{where}: weights of another architecture: no '{name}' in the file")
+        if state[name].shape != tensor.shape:
+            raise UserError(
+                f"{where}: weights of another architecture: '{name}' is "
+                f"{tuple(state[name].shape)} in the file, {tuple(tensor.shape)} in the model"
+            )
+    unexpected = sorted(set(state) - set(expected))
+    if unexpected:
+        raise UserError(
+            f"{where}: weights of another architecture: '{unexpected[0]}' is not in the model"
+        )
 
 
 @contextmanager

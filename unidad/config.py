@@ -163,6 +163,13 @@ class FinetuneVariant(Variant):
     levels: Literal["all", "student"] = "all"
     """Noise levels in training: all, or the few-step student's own."""
 
+    @model_validator(mode="after")
+    def _samplable(self) -> FinetuneVariant:
+        even = [nfe for nfe in (self.nfe, *self.extra_nfe) if nfe % 2 == 0]
+        if self.sampler == "heun" and even:
+            raise ValueError(f"sampler heun needs an odd nfe, found {even[0]}")
+        return self
+
 
 class DistilledVariant(Variant):
     """What dmd2 and unidad share: a few-step student."""
@@ -339,6 +346,12 @@ class RunSpec(Section):
     """The noise process."""
     variant: AnyVariant
     """Method and settings."""
+
+    @model_validator(mode="after")
+    def _taught(self) -> RunSpec:
+        if self.variant.method != "finetune" and self.teacher is None:
+            raise ValueError(f"method {self.variant.method} needs a 'teacher', a model folder")
+        return self
 
 
 def slug(label: str) -> str:

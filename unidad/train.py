@@ -42,6 +42,7 @@ def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
     images = ImageSet.load(spec.data)
     _check_images(spec, images)
     method = build_method(spec)
+    _check_network(spec, method.student)
     with _alone(folder):
         _discard_other_state(folder, fingerprint(spec))
         trainer = Trainer(spec, method, images, folder, progress)
@@ -128,4 +129,13 @@ def _check_images(spec: RunSpec, images: ImageSet) -> None:
         raise UserError(
             f"{spec.data}: images are {width}x{height}, the run wants {side}x{side}; "
             "run `unidad prepare` again"
+        )
+
+
+def _check_network(spec: RunSpec, network: DiffusionNetwork) -> None:
+    side = network.shape[1] * network.codec.factor
+    if side != spec.resolution:
+        raise UserError(
+            f"{spec.student or 'network'}: a model of {side}x{side} images, the run wants "
+            f"{spec.resolution}x{spec.resolution}; change 'resolution' or the source teacher"
         )

@@ -189,9 +189,8 @@ def test_from_a_specification_to_a_measured_row(spec, feature_network, image_set
     status, out, err = told("train", spec(), "--out", "run", "--quiet", "--threads", 1)
     assert (status, err) == (0, [])
     assert out[0].startswith("run/model: {'student': 2} in ")
-    assert sorted(p.name for p in Path("run").iterdir()) == [
-        *("model", "training.csv", "training.json")
-    ]
+    written = sorted(p.name for p in Path("run").glob("[!.]*"))
+    assert written == ["model", "training.csv", "training.json"]
 
     Path("settings.json").write_text('{"samples": 40, "seed": 3, "batch_size": 16}')
     sampling = ("sample", "run/model", "--settings", "settings.json", "--quiet")

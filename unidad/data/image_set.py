@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from unidad.data.arrays import read_arrays
 from unidad.errors import UserError
 
 ATTRIBUTE_PREFIX = "attribute:"
@@ -47,25 +47,15 @@ class ImageSet:
         Raises:
             UserError: the file is missing, is no .npz of uint8 images, or holds pickled objects.
         """
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                images = arrays["images"]
-                attributes = {
-                    name.removeprefix(ATTRIBUTE_PREFIX): arrays[name]
-                    for name in arrays.files
-                    if name.startswith(ATTRIBUTE_PREFIX)
-                }
-        except FileNotFoundError:
-            raise UserError(f"{path}: no such image set; run `unidad prepare` first") from None
-        except (
-            KeyError,
-            ValueError,
-            OSError,
-            zipfile.BadZipFile,
-            AttributeError,
-            EOFError,
-        ) as error:
-            raise UserError(f"{path}: not an image set written by unidad ({error})") from None
+        arrays = read_arrays(path, "image set", "prepare")
+        if "images" not in arrays:
+            raise UserError(f"{path}: not an image set written by unidad (it has no images)")
+        images = arrays["images"]
+        attributes = {
+            name.removeprefix(ATTRIBUTE_PREFIX): values
+            for name, values in arrays.items()
+            if name.startswith(ATTRIBUTE_PREFIX)
+        }
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
             raise UserError(
                 f"{path}: images must be uint8 (N, H, W, 3), found {images.dtype} {images.shape}"

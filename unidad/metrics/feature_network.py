@@ -16,12 +16,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unidad.checkpoint import write_json
+from unidad.checkpoint import check_state, write_json
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
 from unidad.metrics.features import Features
 from unidad.metrics.perceptual import perceptual_rows
-from unidad.networks.folder import check_state
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 BATCH = 200

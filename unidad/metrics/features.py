@@ -7,11 +7,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
+from unidad.data.arrays import read_arrays
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 
@@ -54,14 +54,11 @@ class Features:
         Raises:
             UserError: the file is missing, or is no .npz of features.
         """
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = [stored[name] for name in ARRAYS]
-                origin = str(stored["origin"])
-        except FileNotFoundError:
-            raise UserError(f"{path}: no such features; run `unidad features` first") from None
-        except (KeyError, ValueError, OSError, EOFError, BadZipFile, AttributeError) as error:
-            raise UserError(f"{path}: not features written by unidad ({error})") from None
+        stored = read_arrays(path, "features", "features")
+        missing = [name for name in (*ARRAYS, "origin") if name not in stored]
+        if missing:
+            raise UserError(f"{path}: not features written by unidad (it has no {missing[0]})")
+        arrays, origin = [stored[name] for name in ARRAYS], str(stored["origin"])
         shapes = [array.shape for array in arrays]
         if any(len(shape) != 2 or shape[0] != shapes[0][0] for shape in shapes):
             raise UserError(f"{path}: features of unequal shapes {shapes}; delete it and run again")

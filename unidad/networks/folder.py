@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import torch
 from diffusers import DDPMScheduler, UNet2DModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from unidad.checkpoint import check_state
 from unidad.errors import UserError
 from unidad.networks.diffusion_network import DiffusionNetwork
 
@@ -17,7 +17,7 @@ WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 
 
 def load_network(folder: str | Path, bf16: bool = False) -> DiffusionNetwork:
-    """Load a network from a diffusers folder; weights become float32.
+    """Load a network from a diffusers folder; weights become float32, dropout is off.
 
     Raises:
         UserError: a missing or unreadable file, or weights of another architecture: the message
@@ -37,30 +37,10 @@ def load_network(folder: str | Path, bf16: bool = False) -> DiffusionNetwork:
     scheduler = DDPMScheduler.from_config(
         _read_config(folder / "scheduler" / "scheduler_config.json")
     )
-    return DiffusionNetwork(unet, scheduler, bf16)
-
-
-def check_state(
-    state: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], where: str
-) -> None:
-    """Compare names and shapes of weights with what an architecture expects.
-
-    Raises:
-        UserError: names the first missing, misshapen or unexpected key.
-    """
-    for name, tensor in expected.items():
-        if name not in state:
-            raise UserError(f"{where}: weights of another architecture: no '{name}' in the file")
-        if state[name].shape != tensor.shape:
-            raise UserError(
-                f"{where}: weights of another architecture: '{name}' is "
-                f"{tuple(state[name].shape)} in the file, {tuple(tensor.shape)} in the model"
-            )
-    unexpected = sorted(set(state) - set(expected))
-    if unexpected:
-        raise UserError(
-            f"{where}: weights of another architecture: '{unexpected[0]}' is not in the model"
-        )
+    try:
+        return DiffusionNetwork(unet, scheduler, bf16).eval()
+    except ValueError as error:
+        raise UserError(f"{folder}: {error}") from None
 
 
 def new_network(
