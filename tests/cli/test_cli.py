@@ -1,9 +1,7 @@
 """The command line as a user meets it: what verbs write, and one line for every mistake."""
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -474,7 +472,7 @@ def test_a_call_that_argparse_refuses(arguments, capfd):
 
 def test_interrupted_from_the_keyboard(model_folder, told, monkeypatch):
     def interrupt(*_):
-        os.kill(os.getpid(), signal.SIGINT)
+        raise KeyboardInterrupt
 
     monkeypatch.setattr("unidad.models.place_source_teacher", interrupt)
     status, out, err = told("source-teacher", model_folder, "--out", "teacher")
