@@ -129,8 +129,8 @@ def test_an_empty_target_folder_stops_the_workflow_with_its_reason(checkout):
     (checkout / "configs/empty.yaml").write_text(yaml.safe_dump(raw))
     result = snakemake(
         checkout,
-        *("--cores", "1", "--configfile", "configs/empty.yaml"),
         "results/empty/data/mine/manifest.json",
+        *("--cores", "1", "--configfile", "configs/empty.yaml"),
         check=False,
     )
     assert result.returncode != 0
