@@ -40,7 +40,11 @@ def save_checkpoint(
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{PREFIX}{counters['iteration']:08d}.safetensors"
-    tensors = {f"module/{m}/{n}": t for m, module in modules.items() for n, t in _state(module)}
+    tensors = {
+        f"module/{m}/{n}": t
+        for m, module in modules.items()
+        for n, t in module.state_dict().items()
+    }
     for name, optimiser in optimisers.items():
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{name}/{index}/{key}": t for key, t in state.items()}
@@ -76,7 +80,7 @@ def load_checkpoint(
         raise UserError(f"{path}: not a readable checkpoint ({error}); delete it") from None
     for name, module in modules.items():
         state = _part(tensors, f"module/{name}/")
-        check_state(state, dict(_state(module)), str(path))
+        check_state(state, module.state_dict(), str(path))
         module.load_state_dict(state)
     for name, optimiser in optimisers.items():
         state: dict[int, dict[str, Tensor]] = {}
@@ -183,10 +187,6 @@ def write_json(path: Path, value: object) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(value, indent=2) + "\n")
     os.replace(partial, path)
-
-
-def _state(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    yield from module.state_dict().items()
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from unidad.checkpoint import read_json
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.metrics.evaluate import evaluate
 from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.features import Features
+
+REMEDY = "sample and train first"
 
 
 def evaluate_row(spec: dict, progress: bool = True) -> dict:
@@ -57,8 +59,8 @@ def evaluate_row(spec: dict, progress: bool = True) -> dict:
 def row_cost(nfe: int | None, sampling: str | None, training: list[str]) -> dict:
     """What a row cost: its sampling, its own training, and with all that it builds on."""
     cost = {"nfe": nfe, "gflops_per_image": None, "images_per_second": None}
-    cost |= _read(sampling) if sampling else {}
-    summaries = [_read(path) for path in training]
+    cost |= read_json(Path(sampling), REMEDY) if sampling else {}
+    summaries = [read_json(Path(path), REMEDY) for path in training]
     own = summaries[0] if summaries else {}
     return cost | {
         "training_seconds": own.get("seconds"),
@@ -66,12 +68,3 @@ def row_cost(nfe: int | None, sampling: str | None, training: list[str]) -> dict
         "peak_memory_mb": own.get("peak_memory_mb"),
         "student_updates": own.get("updates", {}).get("student"),
     }
-
-
-def _read(path: str) -> dict:
-    try:
-        return json.loads(Path(path).read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; sample and train first") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not valid JSON ({error})") from None

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from diffusers import DDPMScheduler, UNet2DModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from unidad.checkpoint import check_state
+from unidad.checkpoint import check_state, read_json
 from unidad.errors import UserError
 from unidad.networks.diffusion_network import DiffusionNetwork
 
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
+LAYOUT = "a model folder holds unet/ and scheduler/"
 
 
 def load_network(folder: str | Path, bf16: bool = False) -> DiffusionNetwork:
@@ -24,7 +24,7 @@ def load_network(folder: str | Path, bf16: bool = False) -> DiffusionNetwork:
             names the first key that does not fit.
     """
     folder = Path(folder)
-    unet = UNet2DModel.from_config(_read_config(folder / "unet" / "config.json"))
+    unet = UNet2DModel.from_config(read_json(folder / "unet" / "config.json", LAYOUT))
     weights = folder / "unet" / WEIGHTS_NAME
     if not weights.is_file():
         raise UserError(f"{weights}: weights are missing; train or copy the model there first")
@@ -35,7 +35,7 @@ def load_network(folder: str | Path, bf16: bool = False) -> DiffusionNetwork:
     check_state(state, unet.state_dict(), str(weights))
     unet.load_state_dict(state)
     scheduler = DDPMScheduler.from_config(
-        _read_config(folder / "scheduler" / "scheduler_config.json")
+        read_json(folder / "scheduler" / "scheduler_config.json", LAYOUT)
     )
     try:
         return DiffusionNetwork(unet, scheduler, bf16).eval()
@@ -74,14 +74,3 @@ def new_network(
         attention_head_dim=32,
     )
     return DiffusionNetwork(unet, DDPMScheduler(prediction_type=prediction_type), bf16)
-
-
-def _read_config(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such file; a model folder holds unet/ and scheduler/"
-        ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid JSON ({error})") from None
