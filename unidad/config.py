@@ -98,7 +98,10 @@ class Training(Section):
     horizontal_flip: bool = True
     """Flip real images at random."""
     bf16: bool = False
-    """Run the networks under bfloat16 autocast (a gain on GPUs, none measured on CPUs)."""
+    """Run the networks under bfloat16 autocast."""
+    compile: bool = False
+    """Compile the U-Nets (torch.compile): a minute of preparation, then faster iterations. What
+    does not compile here runs as it is, with a warning."""
     checkpoint_every: Count = 200
     """Student updates between checkpoints."""
     sample_every: Annotated[int, Field(ge=0)] = 500

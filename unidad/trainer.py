@@ -26,6 +26,7 @@ from unidad.diffusion import IndexedNoise
 from unidad.errors import UserError
 from unidad.levels import sampler_of
 from unidad.methods.base import Method, StepOutput
+from unidad.networks.diffusion_network import DiffusionNetwork
 
 GRID_IMAGES = 16
 
@@ -60,6 +61,8 @@ class Trainer:
         self.ema = None
         if self.settings.ema_decay:
             self.ema = copy.deepcopy(method.student).requires_grad_(False)
+        if self.settings.compile:
+            _compile(method)
         self.parameters = {
             group: [p for name in names for p in method.networks[name].parameters()]
             for group, names in method.groups.items()
@@ -249,6 +252,14 @@ class Trainer:
             "peak_memory_mb": round(peak, 1),
             "parameters": sum(p.numel() for p in self.method.student.parameters()),
         }
+
+
+def _compile(method: Method) -> None:
+    """Compile every U-Net of a method in place; parameters keep their names."""
+    torch._dynamo.config.suppress_errors = True
+    for module in vars(method).values():
+        if isinstance(module, DiffusionNetwork):
+            module.unet.compile()
 
 
 def _check_trackers(names: Iterable[str]) -> None:
