@@ -202,6 +202,9 @@ class UnidadVariant(DistilledVariant):
     """Match the source teacher."""
     target_teacher: str = "online"
     """online (trained beside the student), none, or `<label>`: pre-adapted and frozen."""
+    target_teacher_learning_rate: Positive | None = None
+    """AdamW's rate for the online target teacher; null takes the student's. At the student's rate
+    a small network soon knows ten images by heart, and the student with it."""
     dmd_target_share: Unit | Literal["auto"] = "auto"
     """The paper's a, the target teacher's share of DMD. auto: 0.25 near, 0.75 far, 0 without a
     target teacher, 1 without dmd_source."""

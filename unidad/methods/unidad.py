@@ -47,6 +47,11 @@ class UniDad(Dmd2):
         elif target_teacher is not None:
             target_teacher.requires_grad_(False)
 
+    def learning_rate(self, group: str) -> float:
+        """The online target teacher may have a rate of its own."""
+        own = self.spec.variant.target_teacher_learning_rate
+        return own if group == "target_teacher" and own else super().learning_rate(group)
+
     def step(
         self, real: Tensor, iteration: int, generator: torch.Generator
     ) -> Iterator[StepOutput]:
