@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -187,15 +188,46 @@ def test_a_model_of_another_resolution_is_one_clear_error(make_spec, tmp_path):
         train(spec.model_copy(update={"resolution": 32}), tmp_path / "run", progress=False)
 
 
-def test_compiled_training_ends_where_plain_training_does(make_spec, tmp_path):
-    """Equal up to the order of floating-point sums; the file's names are the plain ones."""
+def test_compiled_training_is_plain_training_up_to_rounding(make_spec, tmp_path):
+    """The second loss is computed with weights that the first compiled gradient moved."""
     settings = {"student_updates": 2, "ema_decay": 0, "warmup_updates": 1}
-    train(make_spec("finetune", settings), tmp_path / "plain", progress=False)
-    compiled = make_spec("finetune", settings | {"compile": True})
-    train(compiled, tmp_path / "compiled", progress=False)
+    for name, compiled in (("plain", False), ("compiled", True)):
+        spec = make_spec("finetune", settings | {"compile": compiled})
+        train(spec, tmp_path / name, progress=False)
+    logs = [pd.read_csv(tmp_path / name / "training.csv") for name in ("plain", "compiled")]
+    for column in ("denoising", "student_gradient_norm"):
+        assert logs[1][column].tolist() == pytest.approx(logs[0][column].tolist(), rel=1e-4)
     plain, other = (load_file(tmp_path / name / UNET) for name in ("plain", "compiled"))
     assert plain.keys() == other.keys()
-    # AdamW's first steps move a weight by about the rate, whatever its gradient's size
-    assert max((plain[n] - other[n]).abs().max() for n in plain) < 1e-3
-    spec = compiled.variant.training
-    assert spec.compile
+
+
+def test_snapshots_are_the_models_on_the_way(make_spec, tmp_path):
+    """Of a run of six updates: after two and four; equal to what shorter runs end with."""
+    train(make_spec("finetune", {"student_updates": 6, "snapshots": 2}), tmp_path / "long", False)
+    kept = sorted(path.name for path in (tmp_path / "long/snapshots").iterdir())
+    assert kept == ["000002", "000004"]
+    for updates in (2, 4):
+        spec = make_spec("finetune", {"student_updates": updates})
+        train(spec, tmp_path / str(updates), progress=False)
+        snapshot = load_file(
+            tmp_path / f"long/snapshots/{updates:06d}" / UNET.removeprefix("model/")
+        )
+        short = load_file(tmp_path / str(updates) / UNET)
+        assert all(torch.equal(short[name], snapshot[name]) for name in short)
+    assert list((tmp_path / "2/snapshots").iterdir()) == []
+
+
+def test_another_specification_drops_old_snapshots(make_spec, tmp_path):
+    train(make_spec("finetune", {"student_updates": 6, "snapshots": 2}), tmp_path / "run", False)
+    train(make_spec("finetune", {"student_updates": 4, "snapshots": 1}), tmp_path / "run", False)
+    assert [path.name for path in (tmp_path / "run/snapshots").iterdir()] == ["000002"]
+
+
+@pytest.mark.parametrize(
+    ("updates", "snapshots", "expected"),
+    [(600, 2, [200, 400]), (600, 0, []), (3, 5, [1, 2]), (1, 4, []), (10, 3, [2, 5, 8])],
+)
+def test_snapshots_cut_a_run_into_equal_parts(make_spec, tmp_path, updates, snapshots, expected):
+    spec = make_spec("finetune", {"student_updates": updates, "snapshots": snapshots})
+    trainer = Trainer(spec, build_method(spec), ImageSet.load(spec.data), tmp_path, False)
+    assert trainer.snapshots == expected

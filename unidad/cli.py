@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_train,
         _add_sample,
         _add_features,
+        _add_trajectory,
         _add_evaluate,
         _add_report,
         _add_export,
@@ -414,6 +415,35 @@ def _features(options: argparse.Namespace) -> None:
     from unidad.metrics.features import extract
 
     extract(ImageSet.load(options.images), load_feature_network(options.network)).save(options.out)
+
+
+def _add_trajectory(verbs) -> None:
+    parser = _verb(
+        verbs,
+        "trajectory",
+        _trajectory,
+        "measure the snapshots that a run kept: quality against updates",
+        "trajectory results/default/specs/metrics/cats/shots10/ft/seed0/nfe25.json --out t.json",
+    )
+    parser.add_argument("spec", type=Path, help="row specification (JSON), see `unidad plan`")
+    parser.add_argument("--settings", type=Path, help="JSON with samples, seed, batch_size")
+    parser.add_argument("--out", type=Path, required=True, help="JSON to write")
+    _threads(parser)
+
+
+def _trajectory(options: argparse.Namespace) -> None:
+    from unidad.checkpoint import read_json, write_json
+    from unidad.config import Evaluation
+    from unidad.metrics.trajectory import measure_trajectory
+
+    spec = read_json(options.spec, "`unidad plan --write` makes it")
+    if not spec.get("snapshots"):
+        raise UserError(f"{options.spec}: this row keeps no snapshots; set training.snapshots")
+    settings = Evaluation(**_read_settings(options.settings, Evaluation.model_fields))
+    measured = measure_trajectory(
+        spec, settings.samples, settings.seed, settings.batch_size, not options.quiet
+    )
+    write_json(options.out, {"run": spec["run"], "snapshots": measured})
 
 
 def _add_evaluate(verbs) -> None:

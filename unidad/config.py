@@ -106,6 +106,9 @@ class Training(Section):
     """Student updates between checkpoints."""
     sample_every: Annotated[int, Field(ge=0)] = 500
     """Student updates between sample grids; 0 draws none."""
+    snapshots: Annotated[int, Field(ge=0)] = 0
+    """Copies of the student kept at equal distances before the end, and measured: the report's
+    plot of quality against updates, and its best checkpoint beside the last."""
     log_every: Count = 10
     """Student updates between lines of the training log."""
     trackers: tuple[Literal["tensorboard", "wandb"], ...] = ("tensorboard",)

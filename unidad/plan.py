@@ -167,6 +167,7 @@ class Plan:
         training = self.training_images(row.target, row.shots)
         reference = f"{self.root}/data/{row.target}/reference.npz"
         trained = [] if row.run is None else self.lineage(row.run)
+        followed = self.followed_run(row)
         return {
             "run": {
                 "experiment": self.config.experiment,
@@ -191,7 +192,22 @@ class Plan:
             if row.images.startswith("samples/")
             else None,
             "training": [f"{self.root}/runs/{run.key}/training.json" for run in trained],
+            "snapshots": f"{self.root}/runs/{followed}/snapshots" if followed else None,
+            "trajectory": f"{self.root}/trajectories/{followed}.json" if followed else None,
         }
+
+    def followed_run(self, row: Row) -> str | None:
+        """The run whose snapshots belong to the row: its own, at the NFE it was trained for.
+
+        None where it keeps no snapshots, or is not trained here.
+        """
+        if row.run is not None:
+            variant = self.config.variants[row.label]
+            followed = row.nfe == variant.nfe and variant.training.snapshots
+            return row.run.key if followed else None
+        trained = row.label == SOURCE_TEACHER_LABEL and self.config.source_teacher == "train"
+        followed = trained and row.target == SOURCE and self.config.source_training.snapshots
+        return "source_teacher" if followed else None
 
     def lineage(self, run: Run) -> list[Run]:
         """The run itself, then every run that it builds on: what its model cost to train."""

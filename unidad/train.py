@@ -21,6 +21,8 @@ from unidad.pipeline import UnidadPipeline
 from unidad.provenance import commit
 from unidad.trainer import Trainer
 
+SNAPSHOTS = "snapshots"
+
 
 def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
     """Train a run in ``folder``, or go on where it stopped, and export ``folder/model``.
@@ -28,8 +30,8 @@ def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
     Args:
         spec: the run.
         folder: gets ``model/`` (a diffusers pipeline folder), ``training.csv``, ``training.json``
-            (the returned summary), ``samples/`` (grids); until it ends also ``state/``
-            (checkpoints).
+            (the returned summary), ``snapshots/<updates>/`` (models on the way), ``samples/``
+            (grids); until it ends also ``state/`` (checkpoints).
         progress: show a progress bar.
 
     Returns:
@@ -43,13 +45,19 @@ def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
     _check_images(spec, images)
     method = build_method(spec)
     _check_network(spec, method.student)
+
+    def keep(updates: int) -> None:
+        with atomic_folder(folder / "state" / SNAPSHOTS / f"{updates:06d}") as partial:
+            export(trainer.result, spec, partial)
+
     with _alone(folder):
         _discard_other_state(folder, fingerprint(spec))
-        trainer = Trainer(spec, method, images, folder, progress)
+        trainer = Trainer(spec, method, images, folder, progress, keep)
         summary = _about(spec) | trainer.run()
         if trainer.accelerator.is_main_process:
             with atomic_folder(folder / "model") as partial:
                 export(trainer.result, spec, partial)
+            _publish_snapshots(folder)
             shutil.copyfile(trainer.log.path, folder / "training.csv")
             write_json(folder / "training.json", summary)
             shutil.rmtree(folder / "state")
@@ -118,8 +126,16 @@ def _discard_other_state(folder: Path, current: str) -> None:
     if marker.exists() and marker.read_text() == current:
         return
     shutil.rmtree(folder / "state", ignore_errors=True)
+    shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)
     marker.parent.mkdir(parents=True)
     marker.write_text(current)
+
+
+def _publish_snapshots(folder: Path) -> None:
+    """Copy the snapshots out of the state; an empty folder where none are wanted."""
+    with atomic_folder(folder / SNAPSHOTS) as partial:
+        if (folder / "state" / SNAPSHOTS).exists():
+            shutil.copytree(folder / "state" / SNAPSHOTS, partial, dirs_exist_ok=True)
 
 
 def _check_images(spec: RunSpec, images: ImageSet) -> None:

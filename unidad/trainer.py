@@ -10,7 +10,7 @@ import os
 import resource
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -43,12 +43,20 @@ class Trainer:
         images: the real images.
         folder: holds ``state/`` (checkpoints, log), ``samples/`` and the trackers' files.
         progress: show a progress bar.
+        keep: called with the student updates so far at each of the run's snapshots.
     """
 
     def __init__(
-        self, spec: RunSpec, method: Method, images: ImageSet, folder: Path, progress: bool = True
+        self,
+        spec: RunSpec,
+        method: Method,
+        images: ImageSet,
+        folder: Path,
+        progress: bool = True,
+        keep: Callable[[int], None] | None = None,
     ):
         self.spec, self.method, self.folder, self.progress = spec, method, folder, progress
+        self.keep = keep
         self.settings = spec.variant.training
         _check_trackers(self.settings.trackers)
         self.accelerator = Accelerator(
@@ -76,6 +84,16 @@ class Trainer:
     def total(self) -> int:
         """Iterations of the whole run."""
         return self.settings.student_updates * self.method.iterations_per_student_update
+
+    @property
+    def snapshots(self) -> list[int]:
+        """Student updates after which a snapshot is kept: equal parts of the run, without its end.
+
+        A run shorter than the snapshots asked for keeps one at each update.
+        """
+        parts, updates = self.settings.snapshots + 1, self.settings.student_updates
+        kept = {round(updates * part / parts) for part in range(1, parts)}
+        return sorted(kept - {0, updates})
 
     @property
     def result(self) -> nn.Module:
@@ -182,6 +200,8 @@ class Trainer:
             bar.set_postfix(shown, refresh=False)
         if self.settings.sample_every and (last or updates % self.settings.sample_every == 0):
             self._save_grid(updates)
+        if self.keep is not None and updates in self.snapshots:
+            self.keep(updates)
         if last or updates % self.settings.checkpoint_every == 0:
             self.save()
 

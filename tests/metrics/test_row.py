@@ -1,39 +1,14 @@
 import json
 
-import numpy as np
 import pytest
-import torch
-from torch import nn
+from row_fakes import SAMPLING, summary
 
-from unidad.checkpoint import write_json
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.metrics.evaluate import evaluate
-from unidad.metrics.feature_network import FeatureConfig, FeatureNetwork, load_feature_network
+from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.features import extract
 from unidad.metrics.row import evaluate_row, row_cost
-
-SAMPLING = {"nfe": 3, "gflops_per_image": 1.5, "images_per_second": 40.0}
-
-
-@pytest.fixture
-def stored(tmp_path):
-    """Write a JSON file; returns its path."""
-
-    def write(name, **content):
-        write_json(tmp_path / name, content)
-        return str(tmp_path / name)
-
-    return write
-
-
-def summary(seconds, updates, memory):
-    return {
-        "seconds": seconds,
-        "updates": {"student": updates, "fake_score": 5 * updates},
-        "peak_memory_mb": memory,
-        "iterations": 999,
-    }
 
 
 def test_training_counts_the_run_alone_and_with_all_it_builds_on(stored):
@@ -65,39 +40,6 @@ def test_real_images_cost_nothing():
     assert set(cost.values()) == {None}
 
 
-@pytest.fixture
-def row(tmp_path, stored):
-    """A row's specification with all its files, over random colours and a random network."""
-    torch.manual_seed(0)
-    config = FeatureConfig("colours", ("babies", "cats"), tuple("abcd"), 16, (8, 8, 8, 8), 4)
-    fresh = FeatureNetwork(config)
-    for parameter in (p for p in fresh.parameters() if p.ndim > 1):
-        nn.init.normal_(parameter, std=0.5)
-    fresh.save(tmp_path / "network")
-    network = load_feature_network(tmp_path / "network")
-    draw = np.random.default_rng(0)
-    files = {}
-    for name, count in {"samples": 40, "training": 3, "reference": 50}.items():
-        colours = draw.integers(0, 226, (count, 1, 1, 3))
-        images = ImageSet((colours + draw.integers(0, 30, (count, 16, 16, 3))).astype(np.uint8))
-        images.save(tmp_path / f"{name}.npz")
-        extract(images, network).save(tmp_path / f"{name}_features.npz")
-        files[name] = str(tmp_path / f"{name}.npz")
-        files[f"{name}_features"] = str(tmp_path / f"{name}_features.npz")
-    return {
-        "run": {"variant": "Uni-DAD", "nfe": 3, "seed": 0},
-        "domain": "babies",
-        "network": str(tmp_path / "network"),
-        "images": files["samples"],
-        "features": files["samples_features"],
-        "reference_features": files["reference_features"],
-        "training_images": files["training"],
-        "training_features": files["training_features"],
-        "sampling": stored("sampling.json", **SAMPLING),
-        "training": [stored("own.json", **summary(100.5, 400, 900.0))],
-    }
-
-
 def test_a_row_is_what_it_names_measured(row):
     network = load_feature_network(row["network"])
     sets = [ImageSet.load(row[key]) for key in ("images", "training_images")]
@@ -110,9 +52,10 @@ def test_a_row_is_what_it_names_measured(row):
         progress=False,
     )
     found = evaluate_row(row, progress=False)
-    assert list(found) == ["run", "samples", "extractor", "metrics", "cost"]
+    assert list(found) == ["run", "samples", "extractor", "metrics", "cost", "trajectory"]
     assert (found["run"], found["samples"], found["extractor"]) == (row["run"], 40, "colours")
-    assert found["metrics"] == pytest.approx(expected)
+    assert found["metrics"] == pytest.approx(expected | {"best_frechet_distance": None})
+    assert found["trajectory"] == []
     assert found["metrics"]["frechet_distance"] > 0
     assert found["cost"] == row_cost(3, row["sampling"], row["training"])
     assert json.loads(json.dumps(found)) == found
@@ -128,7 +71,7 @@ def test_without_held_out_images_there_is_no_distance(row):
     "key",
     [
         *("run", "domain", "network", "images", "features", "reference_features"),
-        *("training_images", "training_features", "sampling", "training"),
+        *("training_images", "training_features", "sampling", "training", "trajectory"),
     ],
 )
 def test_a_missing_key_is_named(row, key):

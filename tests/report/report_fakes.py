@@ -27,7 +27,8 @@ def result(variant="Uni-DAD", seed=0, nfe=3, target="babies", shots=10, **values
     }
     metrics = {"frechet_distance": 5.0, "kernel_distance": 0.004, "intra_lpips": 0.4}
     cost = {"nfe": nfe, "images_per_second": 40.0, "training_seconds": 60.0}
-    cost["training_seconds_total"] = 90.0
+    cost |= {"training_seconds_total": 90.0, "student_updates": None if control else 600}
+    trajectory = values.pop("trajectory", [])
     for name, value in values.items():
         (cost if name in cost else metrics)[name] = value
     return {
@@ -36,6 +37,7 @@ def result(variant="Uni-DAD", seed=0, nfe=3, target="babies", shots=10, **values
         "extractor": "synthetic-faces",
         "metrics": metrics,
         "cost": cost,
+        "trajectory": trajectory,
     }
 
 
@@ -66,6 +68,11 @@ def _plausible(variant, target, seed, nfe, trained, fd, random):
     own = random.uniform(200, 500) if variant in ORDER else None
     values["training_seconds"] = own
     values["training_seconds_total"] = own and own + 200 * ("-" in variant)
+    values["trajectory"] = [
+        {"updates": updates, "metrics": {"frechet_distance": fd * 600 / updates}}
+        for updates in (200, 400)
+        if own
+    ]
     return result(variant, seed, nfe, target, trained_nfe=trained, **values)
 
 

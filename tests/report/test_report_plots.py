@@ -6,7 +6,7 @@ from PIL import Image
 from report_fakes import CONTROLS, ORDER, fake_log, fake_results, result
 
 from unidad.report import plots
-from unidad.report.comparison import aggregate, comparison
+from unidad.report.comparison import aggregate, comparison, trajectories
 from unidad.report.style import CONTROL_COLOR, MARKERS, PALETTE, variant_styles
 
 STYLES = variant_styles(ORDER, CONTROLS)
@@ -85,6 +85,35 @@ def test_quality_against_diversity_has_a_panel_a_target():
     assert drawn["Held-out images"][0].get_color() == CONTROL_COLOR
     assert containers(cats)["Uni-DAD"][0].get_xydata()[0] == pytest.approx([0.5, 3.0])
     assert legend_labels(figure) == ["FT", "Uni-DAD", "Held-out images"]
+
+
+def test_quality_against_updates_goes_through_the_snapshots():
+    def on_the_way(first, second):
+        distances = {200: first, 400: second}
+        return [
+            {"updates": updates, "metrics": {"frechet_distance": distance}}
+            for updates, distance in distances.items()
+        ]
+
+    metrics = [
+        result("Uni-DAD", seed=0, frechet_distance=4.0, trajectory=on_the_way(20.0, 7.0)),
+        result("Uni-DAD", seed=1, frechet_distance=6.0, trajectory=on_the_way(24.0, 9.0)),
+        result("FT", nfe=25, frechet_distance=3.0),
+        result("FT", nfe=5, trained_nfe=25, frechet_distance=99.0),
+        result("Source teacher", nfe=25),
+    ]
+    points = trajectories(metrics, ORDER)
+    figure = plots.quality_against_updates(points, STYLES, FEATURES)
+    (axes,) = figure.axes
+    (alone, _), (curve, bars) = (
+        (container.lines[0], container.lines[2][0].get_segments()) for container in axes.containers
+    )
+    assert alone.get_xydata().tolist() == [[600, 3]]
+    assert curve.get_xydata().tolist() == [[200, 22], [400, 8], [600, 5]]
+    assert curve.get_color() == STYLES["Uni-DAD"].color
+    assert bars[2][:, 1] == pytest.approx([5 - np.sqrt(2), 5 + np.sqrt(2)])
+    assert axes.get_yscale() == "log"
+    assert legend_labels(figure) == ["FT", "Uni-DAD"]
 
 
 def test_a_whole_set_has_a_panel():
@@ -172,6 +201,7 @@ def test_no_text_is_clipped_or_overlaps(targets, tmp_path):
     figures = [
         plots.quality_against_nfe(aggregate(metrics, ORDER), STYLES, FEATURES),
         plots.quality_against_diversity(rows, STYLES, FEATURES),
+        plots.quality_against_updates(trajectories(metrics, ORDER), STYLES, FEATURES),
         plots.cost(rows, STYLES),
         plots.training_curves([("FT", fake_log(50))], STYLES, "babies, 10 shots"),
     ]

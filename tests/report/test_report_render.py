@@ -150,6 +150,7 @@ def test_there_is_a_caption_for_everything_shown():
         "grid",
         "quality_diversity",
         "quality_nfe",
+        "quality_updates",
         "table",
         "training_curves",
         "workflow",

@@ -10,6 +10,7 @@ from unidad.errors import UserError
 from unidad.metrics.evaluate import evaluate
 from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.features import Features
+from unidad.metrics.trajectory import best_frechet_distance
 
 REMEDY = "sample and train first"
 
@@ -23,7 +24,8 @@ def evaluate_row(spec: dict, progress: bool = True) -> dict:
         progress: show a progress bar.
 
     Returns:
-        ``run``, ``samples``, ``extractor``, ``metrics`` (see `evaluate`) and ``cost``.
+        ``run``, ``samples``, ``extractor``, ``metrics`` (see `evaluate`, and
+        ``best_frechet_distance`` over the run's snapshots), ``cost`` and ``trajectory``.
 
     Raises:
         UserError: a key or a file is missing, or a file is not what it should be.
@@ -43,17 +45,24 @@ def evaluate_row(spec: dict, progress: bool = True) -> dict:
             progress=progress,
         )
         cost = row_cost(spec["run"]["nfe"], spec["sampling"], spec["training"])
+        trajectory = _read_trajectory(spec["trajectory"])
     except KeyError as error:
         raise UserError(
             f"row specification: key {error} is missing; `unidad plan` writes it"
         ) from None
+    best = best_frechet_distance(trajectory, metrics["frechet_distance"])
     return {
         "run": spec["run"],
         "samples": len(samples),
         "extractor": extractor.name,
-        "metrics": metrics,
+        "metrics": metrics | {"best_frechet_distance": best},
         "cost": cost,
+        "trajectory": trajectory,
     }
+
+
+def _read_trajectory(path: str | None) -> list[dict]:
+    return read_json(Path(path), REMEDY)["snapshots"] if path else []
 
 
 def row_cost(nfe: int | None, sampling: str | None, training: list[str]) -> dict:

@@ -104,6 +104,38 @@ def comparison(metrics: Sequence[dict], order: Sequence[str] = ()) -> pd.DataFra
     return aggregate([m for m in metrics if is_table_row(m["run"])], order)
 
 
+def trajectories(metrics: Sequence[dict], order: Sequence[str] = ()) -> pd.DataFrame:
+    """Fréchet distance of every row's snapshots and of its last model, over seeds.
+
+    Returns:
+        Columns target, shots (nullable integer), variant, updates (of the student), mean, std
+        (null for one seed); sorted by updates within a variant.
+    """
+    points = [
+        {**{key: content["run"][key] for key in ("target", "shots", "variant")}, **point}
+        for content in metrics
+        if is_table_row(content["run"])
+        for point in _points(content)
+    ]
+    columns = ["target", "shots", "variant", "updates", "frechet_distance"]
+    frame = pd.DataFrame(points, columns=columns).dropna(subset="frechet_distance")
+    rank = {variant: i for i, variant in enumerate(variant_order(metrics, order))}
+    groups = frame.groupby(columns[:-1], sort=False, dropna=False)["frechet_distance"]
+    means = groups.agg(["mean", "std"]).reset_index().astype({"shots": "Int64"})
+    return means.sort_values(
+        ["variant", "updates"], key=lambda c: c.map(rank) if c.name == "variant" else c
+    )
+
+
+def _points(content: dict) -> list[dict]:
+    last = {"updates": content["cost"].get("student_updates"), "metrics": content["metrics"]}
+    return [
+        {"updates": at["updates"], "frechet_distance": at["metrics"]["frechet_distance"]}
+        for at in [*content.get("trajectory", []), last]
+        if at["updates"] is not None
+    ]
+
+
 def all_results(metrics: Sequence[dict]) -> pd.DataFrame:
     """One row a metrics file, everything in it as columns; cost's own NFE as `cost_nfe`."""
     rows = []

@@ -11,7 +11,12 @@ TABLES = tuple(
     f"tables/{name}"
     for name in ("comparison.csv", "comparison.md", "comparison.tex", "comparison.html", "all.csv")
 )
-PLOTS = ("plots/quality_nfe.png", "plots/quality_diversity.png", "plots/cost.png")
+PLOTS = (
+    "plots/quality_nfe.png",
+    "plots/quality_diversity.png",
+    "plots/quality_updates.png",
+    "plots/cost.png",
+)
 
 
 def training_curves_file(target: str, shots: int | None) -> str:

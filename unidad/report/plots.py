@@ -112,6 +112,32 @@ def quality_against_diversity(
 
 
 @mpl.rc_context(RC)
+def quality_against_updates(
+    points: pd.DataFrame, styles: Mapping[str, Style], features: str
+) -> Figure:
+    """Fréchet distance (logarithmic) against student updates, one panel a (target, shots).
+
+    Args:
+        points: of `comparison.trajectories`; each variant at its trained NFE.
+        styles: of every variant in `points`.
+        features: label of the feature network.
+    """
+    blocks = _blocks(points)
+    figure, panels = _panels(len(blocks), width=4.4, height=4.2)
+    for axes, (block, part) in zip(panels, blocks.items(), strict=True):
+        for variant, curve in part.groupby("variant", sort=False):
+            look = {"color": styles[variant].color, "marker": styles[variant].marker, **WHISKERS}
+            axes.errorbar(curve["updates"], curve["mean"], curve["std"].fillna(0), **look)
+        axes.set(title=block_title(*block), xlabel="student updates")
+        axes.set_xlim(left=0)
+        _logarithmic(axes)
+    _label_left(panels, f"FD ({features}), lower is better")
+    variants = points["variant"].unique()
+    _legend_below(figure, styles, {variant: {"linestyle": "-"} for variant in variants})
+    return figure
+
+
+@mpl.rc_context(RC)
 def training_curves(
     logs: Sequence[tuple[str, pd.DataFrame]], styles: Mapping[str, Style], title: str
 ) -> Figure:

@@ -11,7 +11,14 @@ import pandas as pd
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.report import plots
-from unidad.report.comparison import aggregate, comparison, is_control, load_metrics, variant_order
+from unidad.report.comparison import (
+    aggregate,
+    comparison,
+    is_control,
+    load_metrics,
+    trajectories,
+    variant_order,
+)
 from unidad.report.grids import comparison_grid
 from unidad.report.outputs import PLOTS, grid_file, training_curves_file
 from unidad.report.style import Style, block_title, variant_styles
@@ -85,9 +92,11 @@ def _write_plots(
 ) -> None:
     features = feature_label(metrics[0]["extractor"])
     at_every_nfe, rows = aggregate(metrics, order), comparison(metrics, order)
+    on_the_way = trajectories(metrics, order)
     figures = (
         plots.quality_against_nfe(at_every_nfe, styles, features),
         plots.quality_against_diversity(rows, styles, features),
+        plots.quality_against_updates(on_the_way, styles, features),
         plots.cost(rows, styles),
     )
     for name, figure in zip(PLOTS, figures, strict=True):

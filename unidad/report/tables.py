@@ -40,6 +40,7 @@ class Column:
 
 COLUMNS = (
     Column("frechet_distance", "FD ({features}) ↓", 2, "min"),
+    Column("best_frechet_distance", "best FD on the way", 2, None),
     Column("kernel_distance", "KD ({features}) ×10³ ↓", 2, "min", 1e3),
     Column("intra_lpips", "Intra-LPIPS ({features}) ↑", 3, "max"),
     Column("precision", "precision ↑", 2, "max"),
@@ -65,24 +66,31 @@ def table(rows: pd.DataFrame) -> Table:
     Bold is the best *printed* mean among a block's trained variants, ties included.
     """
     notes: list[str] = []
+    columns = _measured_columns(rows)
     blocks = [
-        Block(block_title(*block), _rows(part, notes))
+        Block(block_title(*block), _rows(part, columns, notes))
         for block, part in rows.groupby(["target", "shots"], sort=False, dropna=False)
     ]
     features = feature_label(rows["extractor"].iloc[0])
-    headers = [column.header.format(features=features) for column in COLUMNS]
+    headers = [column.header.format(features=features) for column in columns]
     header = ("variant", "NFE", *headers, *PAPER_LABELS.values())
     return Table(header, blocks, [*_remarks(rows, features), *notes])
 
 
-def _rows(block: pd.DataFrame, notes: list[str]) -> list[Row]:
-    best = {column.metric: _best_text(block, column) for column in COLUMNS}
+def _measured_columns(rows: pd.DataFrame) -> list[Column]:
+    """All columns but those without a value anywhere, as a folder without held-out images has."""
+    measured = set(rows.loc[rows["n"] > 0, "metric"])
+    return [column for column in COLUMNS if column.metric in measured]
+
+
+def _rows(block: pd.DataFrame, columns: Sequence[Column], notes: list[str]) -> list[Row]:
+    best = {column.metric: _best_text(block, column) for column in columns}
     rows = []
     for (variant, nfe), part in block.groupby(["variant", "nfe"], sort=False, dropna=False):
         part = part.set_index("metric")
         control = bool(part["control"].iloc[0])
         cells = [Cell(MISSING if pd.isna(nfe) else str(nfe))]
-        for column in COLUMNS:
+        for column in columns:
             text = _mean_text(part, column)
             bold = not control and text != MISSING and text == best[column.metric]
             cells.append(Cell(text + _deviation_text(part, column), bold))
@@ -137,6 +145,12 @@ def _remarks(rows: pd.DataFrame, features: str) -> Iterable[str]:
         "The paper's columns are its authors' numbers on photographs at 256×256, with Inception "
         "and VGG features: they stand here for orientation and are not comparable with ours."
     )
+    if rows.loc[rows["metric"] == "best_frechet_distance", "n"].any():
+        yield (
+            "Best FD on the way: the smallest among a run's snapshots and its last model, chosen "
+            "on the images it is measured against, as published numbers often are. All else is of "
+            "the last model."
+        )
     yield "Training minutes include the runs that a variant starts from."
 
 

@@ -21,6 +21,9 @@ SPECS = f"{ROOT}/specs"
 TARGETS = PLAN.config.targets
 ROWS = {row.metrics: row for row in PLAN.rows()}
 RUNS = {run.key: run for run in PLAN.runs()}
+FOLLOWED = {
+    PLAN.followed_run(row): row for row in ROWS.values() if PLAN.followed_run(row)
+}
 
 
 def one_of(names):
@@ -64,8 +67,20 @@ def measured_files(wildcards):
         "training_images",
         "training_features",
     )
-    files = [spec[key] for key in (*keys, "sampling") if spec[key]]
+    files = [spec[key] for key in (*keys, "sampling", "trajectory") if spec[key]]
     return sorted({*files, *spec["training"]})
+
+
+def trajectory_row(wildcards):
+    """The specification of the row that a run's snapshots belong to."""
+    return f"{SPECS}/{FOLLOWED[wildcards.run].metrics}"
+
+
+def trajectory_files(wildcards):
+    """What snapshots are measured with."""
+    spec = PLAN.row_spec(FOLLOWED[wildcards.run])
+    keys = ("reference_features", "training_images", "training_features")
+    return [spec[key] for key in keys if spec[key]]
 
 
 def in_report(file, caption, category, **labels):

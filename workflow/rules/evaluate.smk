@@ -1,4 +1,27 @@
-# Metrics: one file a measured row, from cached features; a few seconds each.
+# Metrics: one file a measured row, from cached features; a few seconds each. The snapshots that a
+# run kept on the way are drawn with and measured first.
+
+
+rule trajectory:
+    input:
+        row=trajectory_row,
+        snapshots=f"{ROOT}/runs/{{run}}/snapshots",
+        network=PLAN.feature_network,
+        spec=f"{SPECS}/evaluation.json",
+        files=trajectory_files,
+    output:
+        f"{ROOT}/trajectories/{{run}}.json",
+    log:
+        f"{ROOT}/logs/trajectory/{{run}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/trajectory/{{run}}.tsv"
+    wildcard_constraints:
+        run=one_of(FOLLOWED),
+    conda:
+        "../../envs/unidad.yaml"
+    shell:
+        "python -m unidad trajectory {input.row} --settings {input.spec} --out {output}"
+        " --threads {threads} > {log} 2>&1"
 
 
 rule evaluate:

@@ -6,6 +6,7 @@ BLOCKS = PLAN.table_targets()
 CAPTIONS = {
     "plots/quality_nfe.png": "quality_nfe",
     "plots/quality_diversity.png": "quality_diversity",
+    "plots/quality_updates.png": "quality_updates",
     "plots/cost.png": "cost",
 }
 

@@ -11,7 +11,8 @@ if PLAN.config.source_teacher == "train":
             spec=f"{SPECS}/runs/source_teacher.json",
             images=PLAN.training_images("source", None),
         output:
-            directory(PLAN.source_teacher),
+            model=directory(PLAN.source_teacher),
+            snapshots=directory(f"{ROOT}/runs/source_teacher/snapshots"),
         log:
             f"{ROOT}/logs/source_teacher.log",
         benchmark:
@@ -23,7 +24,7 @@ if PLAN.config.source_teacher == "train":
             folder=f"{ROOT}/runs/source_teacher",
         shell:
             "(python -m unidad train {input.spec} --out {params.folder} --threads {threads}"
-            " && python -m unidad source-teacher {params.folder}/model --out {output}) > {log} 2>&1"
+            " && python -m unidad source-teacher {params.folder}/model --out {output.model}) > {log} 2>&1"
 
 else:
 
@@ -70,6 +71,7 @@ rule train:
         model=directory(f"{ROOT}/runs/{{run}}/model"),
         summary=f"{ROOT}/runs/{{run}}/training.json",
         curves=f"{ROOT}/runs/{{run}}/training.csv",
+        snapshots=directory(f"{ROOT}/runs/{{run}}/snapshots"),
     log:
         f"{ROOT}/logs/train/{{run}}.log",
     benchmark:
