@@ -8,6 +8,7 @@ bare tensors, never unpickled.
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -121,7 +122,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return read_safetensors(path)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what a broken file raises is no one's contract
         raise UserError(f"{path}: {_why_unreadable(error)}") from None
     if not isinstance(state, dict) or not state:
