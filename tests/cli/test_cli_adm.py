@@ -84,8 +84,8 @@ def test_check_model_tells_what_a_checkpoint_holds(told):
     assert (status, err) == (0, [])
     assert out == [
         "format: guided-diffusion checkpoint, unconditional",
-        "architecture: UNet2DModel, 1 residual blocks a level, scale_shift time embedding, "
-        "resnet resampling",
+        "architecture: UNet2DModel, scale_shift time embedding, resnet resampling",
+        "residual blocks: 1 a level",
         f"parameters: {sum(t.numel() for t in random_state(ADM).values()):,}",
         "dtype: float32",
         "channels: 3 in, 6 out (with a learned variance, which is ignored)",
@@ -103,8 +103,8 @@ def test_check_model_tells_what_a_folder_holds(told, model_folder):
     parameters = sum(t.numel() for t in load_file(model_folder / "unet" / WEIGHTS_NAME).values())
     assert out == [
         "format: diffusers folder",
-        "architecture: UNet2DModel, 1 residual blocks a level, default time embedding, "
-        "conv resampling",
+        "architecture: UNet2DModel, default time embedding, conv resampling",
+        "residual blocks: 1 a level",
         f"parameters: {parameters:,}",
         "dtype: float32",
         "channels: 12 in, 12 out",

@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -72,6 +73,23 @@ def test_the_imported_network_computes_what_the_published_one_does(adm, saved):
     assert relative_error(unet(x, timesteps).sample, expected) < 1e-4
     assert sum(p.numel() for p in unet.parameters()) == sum(t.numel() for t in state.values())
     assert unet.config.sample_size == adm.resolution
+
+
+@torch.no_grad()
+def test_normalisations_add_the_published_epsilon(saved):
+    """Faint activations, in double precision: an epsilon of 1e-6 would be off by 2 %."""
+
+    def weaken(state):
+        for name in [n for n in state if ".norm." not in n and "layers.0." not in n]:
+            state[name] *= 0.01
+
+    adm = Adm(head=16)
+    state, path = saved(adm, weaken)
+    unet = load(adm, path)[0].double()
+    x, timesteps = inputs(adm)
+    state = {name: tensor.double() for name, tensor in state.items()}
+    expected = forward(adm, state, x.double(), timesteps)
+    assert relative_error(unet(x.double(), timesteps).sample, expected) < 1e-5
 
 
 @torch.no_grad()
@@ -262,27 +280,33 @@ def test_an_unfit_state_dict_is_one_line_that_names_the_tensor(change, complaint
     assert len(str(error.value).splitlines()) == 1
 
 
-class Sentinel:
-    """What a checkpoint of somebody's whole training state might hold."""
+class Harm:
+    """A pickle that runs code when it is loaded."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("harm"),)
 
 
 @pytest.mark.parametrize(
     ("write", "complaint"),
     [
-        (lambda p: torch.save({"model": Sentinel()}, p), "pickled '.*Sentinel', which is never"),
-        (lambda p: p.write_bytes(pickle.dumps(Sentinel())), "not a readable file of torch.save"),
+        (lambda p: torch.save({"model": Harm()}, p), "holds a pickled 'pathlib.*', which is never"),
+        (lambda p: p.write_bytes(pickle.dumps(Harm())), "not a readable file of torch.save"),
         (lambda p: p.write_text("hello world\n"), "not a readable file of torch.save"),
         (lambda p: p.write_text("<html>404</html>"), "not a readable file of torch.save"),
         (lambda p: p.write_bytes(b""), "not a readable file of torch.save"),
         (lambda p: torch.save([torch.ones(2)], p), "expected named tensors, found list"),
+        (lambda p: torch.save({1: torch.ones(2)}, p), "expected named tensors, found dict"),
         (lambda p: None, "no such file"),
     ],
 )
-def test_what_is_no_state_dict_is_never_unpickled(write, complaint, tmp_path):
+def test_what_is_no_state_dict_is_never_unpickled(write, complaint, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "adm.pt"
     write(path)
     with pytest.raises(UserError, match=complaint) as error:
         read_state(path)
+    assert not (tmp_path / "harm").exists()
     assert str(error.value).startswith(f"{path}: ")
     assert len(str(error.value).splitlines()) == 1
 

@@ -33,7 +33,7 @@ RESIDUAL = {
     "out_layers.3": "conv2",
     "skip_connection": "conv_shortcut",
 }
-UPSAMPLER = re.compile(r"output_blocks\.(\d+)\.[12]\.(in_layers|emb_layers|out_layers|conv)\.")
+UPSAMPLER = re.compile(r"output_blocks\.(\d{1,4})\.[12]\.(in_layers|emb_layers|out_layers|conv)\.")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         UserError: no such file, or it holds anything else.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise UserError(f"{path}: no such file; give a checkpoint, .pt or .safetensors")
     if path.suffix == ".safetensors":
         return read_safetensors(path)
     try:
@@ -126,7 +126,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what a broken file raises is no one's contract
         raise UserError(f"{path}: {_why_unreadable(error)}") from None
-    if not isinstance(state, dict) or not state:
+    if not isinstance(state, dict) or not state or not all(isinstance(n, str) for n in state):
         raise UserError(f"{path}: expected named tensors, found {type(state).__name__}")
     for name, tensor in state.items():
         if not isinstance(tensor, Tensor) or not tensor.is_floating_point():

@@ -66,8 +66,9 @@ def describe(unet: UNet2DModel, scheduler: DDPMScheduler, dtypes: Iterable[str])
     alpha_bar = scheduler.alphas_cumprod.double()
     sigma = ((1 - alpha_bar) / alpha_bar).sqrt()
     return {
-        "architecture": f"UNet2DModel, {config.layers_per_block} residual blocks a level, "
-        f"{config.resnet_time_scale_shift} time embedding, {config.downsample_type} resampling",
+        "architecture": f"UNet2DModel, {config.resnet_time_scale_shift} time embedding, "
+        f"{config.downsample_type} resampling",
+        "residual blocks": f"{config.layers_per_block} a level",
         "parameters": f"{sum(p.numel() for p in unet.parameters()):,}",
         "dtype": ", ".join(sorted(dtypes)),
         "channels": f"{config.in_channels} in, {config.out_channels} out"

@@ -89,7 +89,8 @@ def _build(path: Path) -> UNet2DModel:
     try:
         return UNet2DModel.from_config(config)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{path}: not the configuration of a U-Net ({error})") from None
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not the configuration of a U-Net ({reason})") from None
 
 
 def _present_name(name: str) -> str:
