@@ -42,7 +42,7 @@ class Architecture:
 
     in_channels: int
     out_channels: int
-    """Twice in_channels where the variance is learned."""
+    """Twice as many where the variance is learned."""
     channels: tuple[int, ...]
     """Of each level, at halving resolutions."""
     layers: int
@@ -119,8 +119,17 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a checkpoint, .pt or .safetensors")
-    if path.suffix == ".safetensors":
-        return read_safetensors(path)
+    state = read_safetensors(path) if path.suffix == ".safetensors" else _read_pt(path)
+    for name, tensor in state.items():
+        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+            raise UserError(
+                f"{path}: '{name}': expected a floating-point tensor, found "
+                f"{type(tensor).__name__}; save the bare state dict of the U-Net"
+            )
+    return state
+
+
+def _read_pt(path: Path) -> dict[str, object]:
     try:
         with warnings.catch_warnings(action="ignore"):
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -128,12 +137,6 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path}: {_why_unreadable(error)}") from None
     if not isinstance(state, dict) or not state or not all(isinstance(n, str) for n in state):
         raise UserError(f"{path}: expected named tensors, found {type(state).__name__}")
-    for name, tensor in state.items():
-        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
-            raise UserError(
-                f"{path}: '{name}': expected a floating-point tensor, found "
-                f"{type(tensor).__name__}; save the bare state dict of the U-Net"
-            )
     return state
 
 
@@ -157,20 +160,10 @@ def infer_architecture(state: dict[str, Tensor], where: Path) -> Architecture:
     Raises:
         UserError: class-conditional, no such U-Net, or nothing that `UNet2DModel` can express.
     """
-
-    def length(name: str, axis: int) -> int:
-        try:
-            return state[name].shape[axis]
-        except (KeyError, IndexError):
-            raise UserError(
-                f"{where}: not a guided-diffusion U-Net: no fit '{name}' in the file"
-            ) from None
-
     if "label_emb.weight" in state:
         raise UserError(
             f"{where}: 'label_emb.weight': class-conditional; only unconditional models can be read"
         )
-    base = length("time_embed.0.weight", 1)
     upsamplers = {int(m[1]): m[2] for m in map(UPSAMPLER.match, state) if m}
     if not upsamplers:
         raise UserError(
@@ -179,30 +172,44 @@ def infer_architecture(state: dict[str, Tensor], where: Path) -> Architecture:
         )
     layers = min(upsamplers)
     starts = [1 + level * (layers + 1) for level in range(len(upsamplers) + 1)]
-    channels = tuple(length(f"input_blocks.{start}.0.in_layers.2.weight", 0) for start in starts)
-    _refuse_widths(base, channels, where)
-    in_channels, out_channels = length("input_blocks.0.0.weight", 1), length("out.2.weight", 0)
-    if in_channels != 3:
-        raise UserError(
-            f"{where}: 'input_blocks.0.0.weight': {in_channels} input channels; "
-            "only models of RGB images, which have 3, can be read"
-        )
-    if out_channels not in (in_channels, 2 * in_channels):
-        raise UserError(
-            f"{where}: 'out.2.weight': {out_channels} output channels; "
-            "expected 3, or 6 with a learned variance"
-        )
+    channels = tuple(
+        _length(state, f"input_blocks.{start}.0.in_layers.2.weight", 0, where) for start in starts
+    )
+    _refuse_widths(_length(state, "time_embed.0.weight", 1, where), channels, where)
+    time = _length(state, "input_blocks.1.0.emb_layers.1.weight", 0, where)
     return Architecture(
-        in_channels,
-        out_channels,
+        *_image_channels(state, where),
         channels,
         layers,
         tuple(_has_attention(state, range(start, start + layers)) for start in starts),
         "conv" if "conv" in upsamplers.values() else "resnet",
-        "scale_shift"
-        if length("input_blocks.1.0.emb_layers.1.weight", 0) == 2 * channels[0]
-        else "default",
+        "scale_shift" if time == 2 * channels[0] else "default",
     )
+
+
+def _length(state: dict[str, Tensor], name: str, axis: int, where: Path) -> int:
+    try:
+        return state[name].shape[axis]
+    except (KeyError, IndexError):
+        raise UserError(
+            f"{where}: not a guided-diffusion U-Net: no fit '{name}' in the file"
+        ) from None
+
+
+def _image_channels(state: dict[str, Tensor], where: Path) -> tuple[int, int]:
+    ins = _length(state, "input_blocks.0.0.weight", 1, where)
+    outs = _length(state, "out.2.weight", 0, where)
+    if ins != 3:
+        raise UserError(
+            f"{where}: 'input_blocks.0.0.weight': {ins} input channels; "
+            "only models of RGB images, which have 3, can be read"
+        )
+    if outs not in (3, 6):
+        raise UserError(
+            f"{where}: 'out.2.weight': {outs} output channels; "
+            "expected 3, or 6 with a learned variance"
+        )
+    return ins, outs
 
 
 def _has_attention(state: dict[str, Tensor], blocks: range) -> bool:
