@@ -105,21 +105,21 @@ def check_state(state: dict[str, Tensor], expected: dict[str, Tensor], where: st
     """Compare names and shapes of weights with what an architecture expects.
 
     Raises:
-        UserError: names the first missing, misshapen or unexpected key.
+        UserError: names the first missing, misshapen or unexpected key, and counts the others.
     """
+    unfit = []
     for name, tensor in expected.items():
         if name not in state:
-            raise UserError(f"{where}: weights of another architecture: no '{name}' in the file")
-        if state[name].shape != tensor.shape:
-            raise UserError(
-                f"{where}: weights of another architecture: '{name}' is "
-                f"{tuple(state[name].shape)} in the file, {tuple(tensor.shape)} in the model"
+            unfit.append(f"no '{name}' in the file")
+        elif state[name].shape != tensor.shape:
+            unfit.append(
+                f"'{name}' is {tuple(state[name].shape)} in the file, "
+                f"{tuple(tensor.shape)} in the model"
             )
-    unexpected = sorted(set(state) - set(expected))
-    if unexpected:
-        raise UserError(
-            f"{where}: weights of another architecture: '{unexpected[0]}' is not in the model"
-        )
+    unfit += [f"'{name}' is not in the model" for name in sorted(set(state) - set(expected))]
+    if unfit:
+        others = f" (and {len(unfit) - 1} more)" if len(unfit) > 1 else ""
+        raise UserError(f"{where}: weights of another architecture: {unfit[0]}{others}")
 
 
 @contextmanager

@@ -53,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
         _add_plan,
         _add_prepare,
         _add_contact_sheet,
+        _add_import_adm,
+        _add_check_model,
         _add_source_teacher,
         _add_feature_network,
         _add_train_features,
@@ -199,6 +201,68 @@ def _contact_sheet(options: argparse.Namespace) -> None:
 
 
 # models ----------------------------------------------------------------------------------------
+
+
+def _add_import_adm(verbs) -> None:
+    parser = _verb(
+        verbs,
+        "import-adm",
+        _import_adm,
+        "import an unconditional guided-diffusion (ADM) checkpoint as a model folder",
+        "import-adm ffhq.pt --out models/ffhq",
+    )
+    parser.add_argument("checkpoint", type=Path, help="state dict: .pt or .safetensors")
+    parser.add_argument("--out", type=Path, required=True, help="model folder to write")
+    parser.add_argument(
+        "--head-channels", type=int, default=64, help="width of an attention head (default 64)"
+    )
+    parser.add_argument(
+        "--resolution", type=int, default=256, help="of the images, in pixels (default 256)"
+    )
+    parser.add_argument(
+        "--new-attention-order",
+        action="store_true",
+        help="trained with use_new_attention_order (default: the legacy order of q, k and v)",
+    )
+    parser.add_argument(
+        "--drop-variance", action="store_true", help="leave out the learned variance"
+    )
+    parser.add_argument(
+        "--dtype", choices=["float32", "bfloat16"], default="float32", help="of the weights"
+    )
+
+
+def _import_adm(options: argparse.Namespace) -> None:
+    from unidad.models import import_adm
+
+    import_adm(
+        options.checkpoint,
+        options.out,
+        options.head_channels,
+        options.resolution,
+        options.new_attention_order,
+        options.drop_variance,
+        options.dtype,
+        _command(),
+    )
+
+
+def _add_check_model(verbs) -> None:
+    parser = _verb(
+        verbs,
+        "check-model",
+        _check_model,
+        "check a model folder or a guided-diffusion checkpoint, and print what it holds",
+        "check-model models/ffhq",
+    )
+    parser.add_argument("model", type=Path, help="model folder, .pt or .safetensors")
+
+
+def _check_model(options: argparse.Namespace) -> None:
+    from unidad.networks.describe import describe_model
+
+    for name, fact in describe_model(options.model).items():
+        print(f"{name}: {fact}")
 
 
 def _add_source_teacher(verbs) -> None:

@@ -29,6 +29,7 @@ UNET = f"unet/{WEIGHTS_NAME}"
 VERBS = {
     *("plan", "prepare", "contact-sheet", "source-teacher", "feature-network", "train-features"),
     *("fitness", "train", "sample", "features", "evaluate", "report", "export", "schema"),
+    *("import-adm", "check-model"),
 }
 CONFIG = {
     "experiment": "tiny",
