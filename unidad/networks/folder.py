@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
+import torch
 from diffusers import DDPMScheduler, UNet2DModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from unidad.checkpoint import check_state, read_json
 from unidad.errors import UserError
@@ -14,6 +19,9 @@ from unidad.networks.diffusion_network import DiffusionNetwork
 
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 LAYOUT = "a model folder holds unet/ and scheduler/"
+
+Model = TypeVar("Model", bound=nn.Module)
+State = dict[str, Tensor]
 
 
 def load_network(folder: str | Path, bf16: bool = False) -> DiffusionNetwork:
@@ -24,23 +32,92 @@ def load_network(folder: str | Path, bf16: bool = False) -> DiffusionNetwork:
             names the first key that does not fit.
     """
     folder = Path(folder)
-    unet = UNet2DModel.from_config(read_json(folder / "unet" / "config.json", LAYOUT))
-    weights = folder / "unet" / WEIGHTS_NAME
-    if not weights.is_file():
-        raise UserError(f"{weights}: weights are missing; train or copy the model there first")
-    try:
-        state = {name: tensor.float() for name, tensor in load_file(weights).items()}
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{weights}: not a readable safetensors file ({error})") from None
-    check_state(state, unet.state_dict(), str(weights))
-    unet.load_state_dict(state)
-    scheduler = DDPMScheduler.from_config(
-        read_json(folder / "scheduler" / "scheduler_config.json", LAYOUT)
-    )
+    unet = load_model(folder / "unet", UNet2DModel.from_config, LAYOUT)
+    scheduler = load_scheduler(folder / "scheduler", LAYOUT)
     try:
         return DiffusionNetwork(unet, scheduler, bf16).eval()
     except ValueError as error:
         raise UserError(f"{folder}: {error}") from None
+
+
+def load_model(
+    folder: Path,
+    build: Callable[[dict], Model],
+    layout: str,
+    weights: Path | None = None,
+    rename: Callable[[State], State] | None = None,
+) -> Model:
+    """Build a model from ``config.json`` and load its weights, as float32.
+
+    Args:
+        folder: of this model.
+        build: configuration → model.
+        layout: what a whole folder looks like, the end of the message if there is none.
+        weights: their file, by default the folder's own; see `read_weights`.
+        rename: brings names of older releases to those of today.
+
+    Raises:
+        UserError: a missing or unreadable file, or weights of another architecture.
+    """
+    config_file = folder / "config.json"
+    config = read_json(config_file, layout)
+    try:
+        model = build(config)
+    except Exception as error:  # whatever a library's constructor makes of the values
+        message = " ".join(str(error).split())
+        raise UserError(f"{config_file}: no model of this kind ({message})") from None
+    weights = weights or folder / WEIGHTS_NAME
+    state = read_weights(weights)
+    if rename is not None:
+        state = rename(state)
+    check_state(state, model.state_dict(), str(weights))
+    model.load_state_dict(state)
+    return model
+
+
+def read_weights(path: Path) -> State:
+    """Read tensors, as float32, from ``.safetensors`` or what ``torch.save`` wrote.
+
+    Pickled code is never run.
+
+    Raises:
+        UserError: no such file, or it is unreadable or holds anything but a mapping of tensors.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: weights are missing; train or copy the model there first")
+    if path.suffix == ".safetensors":
+        try:
+            state = load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{path}: not a readable safetensors file ({error})") from None
+    else:
+        state = _unpickle_tensors(path)
+    return {name: tensor.float() for name, tensor in state.items()}
+
+
+def _unpickle_tensors(path: Path) -> State:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is cut short"
+        raise UserError(f"{path}: not a readable file of tensors ({reason})") from None
+    entries = state.items() if isinstance(state, dict) else [(type(state).__name__, state)]
+    for name, value in entries:
+        if not isinstance(value, Tensor):
+            raise UserError(
+                f"{path}: not a bare state dict: '{name}' is no tensor; "
+                "save the network's state_dict() alone"
+            )
+    return state
+
+
+def load_scheduler(folder: Path, layout: str) -> DDPMScheduler:
+    """Load betas and prediction type, whichever scheduler they were stored with.
+
+    Raises:
+        UserError: a missing or unreadable file.
+    """
+    return DDPMScheduler.from_config(read_json(folder / "scheduler_config.json", layout))
 
 
 def new_network(
