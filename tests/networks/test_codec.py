@@ -14,7 +14,9 @@ def images():
 
 
 def with_shift(vae: AutoencoderKL, shift: float) -> AutoencoderKL:
-    other = AutoencoderKL.from_config(dict(vae.config) | {"shift_factor": shift})
+    other = AutoencoderKL(
+        **{k: v for k, v in vae.config.items() if k[0] != "_"} | {"shift_factor": shift}
+    )
     other.load_state_dict(vae.state_dict())
     return other
 

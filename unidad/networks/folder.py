@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -98,9 +97,11 @@ def read_weights(path: Path) -> State:
 def _unpickle_tensors(path: Path) -> State:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is cut short"
-        raise UserError(f"{path}: not a readable file of tensors ({reason})") from None
+    except Exception as error:  # foreign bytes make torch.load raise whatever they please
+        raise UserError(
+            f"{path}: not a file of tensors alone, or cut short ({type(error).__name__}); "
+            "write a state_dict() with safetensors or torch.save"
+        ) from None
     entries = state.items() if isinstance(state, dict) else [(type(state).__name__, state)]
     for name, value in entries:
         if not isinstance(value, Tensor):

@@ -11,6 +11,7 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from unidad.checkpoint import atomic_folder, read_json
@@ -25,6 +26,7 @@ LAYOUT = (
     "and scheduler/"
 )
 TEXT_WEIGHTS_NAME = "model.safetensors"
+TEXT_PREFIX = "text_model."
 OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
@@ -124,6 +126,16 @@ def save_one_step(network: TextToImageNetwork, text: TextEncoder, folder: str | 
     """
     with atomic_folder(Path(folder)) as partial:
         one_step_pipeline(network, text).save_pretrained(partial)
+        _make_portable(partial, text)
+
+
+def _make_portable(folder: Path, text: TextEncoder) -> None:
+    """Add what transformers before version 5 reads: prefixed names, the tokenizer's two files."""
+    weights = folder / "text_encoder" / TEXT_WEIGHTS_NAME
+    state = _rename_old_text_model(load_file(weights))
+    state = {TEXT_PREFIX + name: tensor for name, tensor in state.items()}
+    save_file(state, weights, metadata={"format": "pt"})
+    text.tokenizer.backend_tokenizer.model.save(str(folder / "tokenizer"))
 
 
 def _checked(folder: str | Path) -> Path:
@@ -157,6 +169,7 @@ def _rename_old_attention(state: State) -> State:
 
 
 def _rename_old_text_model(state: State) -> State:
-    """Releases before transformers 5 prefix the names, older ones also store positions."""
-    names = {name: name.removeprefix("text_model.") for name in state}
-    return {new: state[name] for name, new in names.items() if new != "embeddings.position_ids"}
+    """Releases before transformers 5 prefix the names, and the oldest also store positions."""
+    state = {name.removeprefix(TEXT_PREFIX): tensor for name, tensor in state.items()}
+    state.pop("embeddings.position_ids", None)
+    return state
