@@ -24,6 +24,7 @@ from unidad.networks.text_to_image_folder import (
 
 UNET, VAE = f"unet/{WEIGHTS_NAME}", f"vae/{WEIGHTS_NAME}"
 TEXT = f"text_encoder/{TEXT_WEIGHTS_NAME}"
+SCHEDULER = "scheduler/scheduler_config.json"
 PROMPT = "a photo of a prt dog"
 
 
@@ -123,7 +124,19 @@ def remove(name):
         (remove("unet/config.json"), "unet/config.json: no such file; a text-to-image folder"),
         (remove("vae/config.json"), "vae/config.json: no such file; a text-to-image folder"),
         (remove("text_encoder/config.json"), "text_encoder/config.json: no such file"),
-        (remove("scheduler/scheduler_config.json"), "scheduler_config.json: no such file"),
+        (remove(SCHEDULER), "scheduler_config.json: no such file"),
+        (
+            lambda f: (f / SCHEDULER).write_text('{"num_train_timesteps": 1000}'),
+            "scheduler_config.json: no 'beta_schedule'; only diffusion with betas",
+        ),
+        (
+            lambda f: change_json(f / SCHEDULER, beta_schedule="steep"),
+            "scheduler_config.json: steep is not implemented",
+        ),
+        (
+            lambda f: change_json(f / SCHEDULER, prediction_type="flow"),
+            r"scheduler_config.json: prediction_type is 'flow'; choose one of \('epsilon'",
+        ),
         (remove("tokenizer/tokenizer.json"), "tokenizer: no tokenizer.json, nor vocab.json with"),
         (lambda f: (f / "tokenizer/tokenizer.json").write_text("{"), "not a readable CLIP token"),
         (remove(UNET), f"{UNET}: weights are missing"),
@@ -226,7 +239,7 @@ def one_step(net: TextToImageNetwork, text, eps: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
 def test_diffusers_alone_draws_the_exported_student_s_image(stable_diffusion, tmp_path, prediction):
-    change_json(stable_diffusion / "scheduler/scheduler_config.json", prediction_type=prediction)
+    change_json(stable_diffusion / SCHEDULER, prediction_type=prediction)
     net, text = load(stable_diffusion), load_text_encoder(stable_diffusion)
     eps = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(6))
     x0 = one_step(net, text, eps)

@@ -18,6 +18,7 @@ from unidad.networks.diffusion_network import DiffusionNetwork
 
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 LAYOUT = "a model folder holds unet/ and scheduler/"
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
 
 Model = TypeVar("Model", bound=nn.Module)
 State = dict[str, Tensor]
@@ -75,7 +76,7 @@ def load_model(
 
 
 def read_weights(path: Path) -> State:
-    """Read tensors, as float32, from ``.safetensors`` or what ``torch.save`` wrote.
+    """Read tensors from ``.safetensors`` or what ``torch.save`` wrote.
 
     Pickled code is never run.
 
@@ -84,14 +85,12 @@ def read_weights(path: Path) -> State:
     """
     if not path.is_file():
         raise UserError(f"{path}: weights are missing; train or copy the model there first")
-    if path.suffix == ".safetensors":
-        try:
-            state = load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{path}: not a readable safetensors file ({error})") from None
-    else:
-        state = _unpickle_tensors(path)
-    return {name: tensor.float() for name, tensor in state.items()}
+    if path.suffix != ".safetensors":
+        return _unpickle_tensors(path)
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not a readable safetensors file ({error})") from None
 
 
 def _unpickle_tensors(path: Path) -> State:
@@ -116,9 +115,24 @@ def load_scheduler(folder: Path, layout: str) -> DDPMScheduler:
     """Load betas and prediction type, whichever scheduler they were stored with.
 
     Raises:
-        UserError: a missing or unreadable file.
+        UserError: a missing or unreadable file, or a process without betas (flow matching).
     """
-    return DDPMScheduler.from_config(read_json(folder / "scheduler_config.json", layout))
+    config_file = folder / "scheduler_config.json"
+    config = read_json(config_file, layout)
+    if "beta_schedule" not in config:
+        raise UserError(
+            f"{config_file}: no 'beta_schedule'; only diffusion with betas is supported"
+        )
+    try:
+        scheduler = DDPMScheduler.from_config(config)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise UserError(f"{config_file}: {error}") from None
+    prediction = scheduler.config.prediction_type
+    if prediction not in PREDICTIONS:
+        raise UserError(
+            f"{config_file}: prediction_type is {prediction!r}; choose one of {PREDICTIONS}"
+        )
+    return scheduler
 
 
 def new_network(
