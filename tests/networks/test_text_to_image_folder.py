@@ -13,6 +13,7 @@ from transformers import CLIPTokenizer
 from unidad.diffusion import sample_few_step
 from unidad.errors import UserError
 from unidad.networks.folder import WEIGHTS_NAME
+from unidad.networks.lora import add_lora, merged_lora
 from unidad.networks.text_to_image import TextToImageNetwork
 from unidad.networks.text_to_image_folder import (
     TEXT_WEIGHTS_NAME,
@@ -158,6 +159,14 @@ def remove(name):
             f"{UNET}: weights of another architecture: 'extra' is not in the model",
         ),
         (
+            lambda f: change_weights(f / VAE, lambda s: s.update({"extra": torch.zeros(3)})),
+            f"{VAE}: weights of another architecture: 'extra' is not in the model",
+        ),
+        (
+            lambda f: change_json(f / SCHEDULER, rescale_betas_zero_snr=True),
+            "scheduler_config.json: rescale_betas_zero_snr makes the last noise level infinite",
+        ),
+        (
             lambda f: change_json(f / "unet/config.json", block_out_channels=[32]),
             "unet/config.json: no model of this kind",
         ),
@@ -291,3 +300,20 @@ def test_an_export_also_serves_transformers_before_version_5(stable_diffusion, t
         shutil.copy(tmp_path / "student/tokenizer" / name, tmp_path / "old")
     tokens = CLIPTokenizer.from_pretrained(tmp_path / "old")(PROMPT + " zebra!").input_ids
     assert tokens == text.tokenizer(PROMPT + " zebra!").input_ids
+
+
+def test_adapters_are_merged_before_an_export(stable_diffusion, tmp_path):
+    net, text = load(stable_diffusion), load_text_encoder(stable_diffusion)
+    with torch.no_grad():
+        for parameter in add_lora(net.unet, 2):
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    with pytest.raises(ValueError, match="merged_lora"):
+        save_one_step(net, text, tmp_path / "student")
+    assert not list(tmp_path.glob("student*"))
+    merged = TextToImageNetwork(merged_lora(net.unet), net.scheduler, net.codec)
+    save_one_step(merged, text, tmp_path / "student")
+    x, sigma, condition = torch.randn(1, 4, 8, 8), torch.ones(1), text([PROMPT])
+    with torch.no_grad():
+        again = load(tmp_path / "student")(x, sigma, condition)
+        torch.testing.assert_close(again, net(x, sigma, condition), rtol=1e-5, atol=1e-5)
+        assert not torch.allclose(again, load(stable_diffusion)(x, sigma, condition), atol=1e-3)

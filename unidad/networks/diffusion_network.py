@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from diffusers import DDPMScheduler, ModelMixin, UNet2DModel
+from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 from torch import Tensor, nn
 
 from unidad.diffusion import per_image, x0_from_eps, x0_from_v
@@ -33,7 +33,7 @@ class DiffusionNetwork(nn.Module):
 
     def __init__(
         self,
-        unet: UNet2DModel | ModelMixin,
+        unet: UNet2DModel | UNet2DConditionModel,
         scheduler: DDPMScheduler,
         bf16: bool = False,
         codec: Codec | None = None,

@@ -115,7 +115,8 @@ def load_scheduler(folder: Path, layout: str) -> DDPMScheduler:
     """Load betas and prediction type, whichever scheduler they were stored with.
 
     Raises:
-        UserError: a missing or unreadable file, or a process without betas (flow matching).
+        UserError: a missing or unreadable file, a process without betas (flow matching) or with
+            infinite noise (zero terminal SNR), or an unknown prediction type.
     """
     config_file = folder / "scheduler_config.json"
     config = read_json(config_file, layout)
@@ -131,6 +132,11 @@ def load_scheduler(folder: Path, layout: str) -> DDPMScheduler:
     if prediction not in PREDICTIONS:
         raise UserError(
             f"{config_file}: prediction_type is {prediction!r}; choose one of {PREDICTIONS}"
+        )
+    if scheduler.alphas_cumprod[-1] == 0:
+        raise UserError(
+            f"{config_file}: rescale_betas_zero_snr makes the last noise level infinite; "
+            "only models trained without it are supported"
         )
     return scheduler
 

@@ -123,7 +123,10 @@ def save_one_step(network: TextToImageNetwork, text: TextEncoder, folder: str | 
 
     Raises:
         UserError: ``folder`` is a file, or holds what the new folder does not.
+        ValueError: the U-Net still carries adapters.
     """
+    if any(".lora_" in name for name in network.unet.state_dict()):
+        raise ValueError("the U-Net carries adapters; export the one that `merged_lora` returns")
     with atomic_folder(Path(folder)) as partial:
         one_step_pipeline(network, text).save_pretrained(partial)
         _make_portable(partial, text)
@@ -163,8 +166,8 @@ def _rename_old_attention(state: State) -> State:
     """Stable Diffusion 1's autoencoder names its attention as diffusers did before 0.18."""
     renamed = {}
     for name, tensor in state.items():
-        *path, layer, kind = name.split(".")
-        renamed[".".join([*path, OLD_ATTENTION.get(layer, layer), kind])] = tensor
+        path = [OLD_ATTENTION.get(part, part) for part in name.split(".")]
+        renamed[".".join(path)] = tensor
     return renamed
 
 
