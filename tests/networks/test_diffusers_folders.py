@@ -146,11 +146,11 @@ UNET, SCHEDULER = "unet/config.json", "scheduler/scheduler_config.json"
         (write(UNET, mid_block_type=None), "mid_block_type: only UNetMidBlock2D is supported"),
         (write(UNET, center_input_sample=True), "center_input_sample: only False is supported"),
         (write(UNET, sample_size=None), f"{UNET}: sample_size: missing"),
-        (write(UNET, norm_num_groups=7), f"{UNET}: not the configuration of a U-Net"),
-        (drop(SCHEDULER, "beta_schedule"), f"{SCHEDULER}: beta_schedule: missing; a DDPMSched"),
+        (write(UNET, norm_num_groups=7), f"{UNET}: no model of this kind"),
+        (drop(SCHEDULER, "beta_schedule"), f"{SCHEDULER}: no 'beta_schedule'; only diffusion with betas"),
         (
             write(SCHEDULER, prediction_type="flow"),
-            f"{SCHEDULER}: prediction_type: expected epsilon, v_prediction, sample, found flow",
+            f"{SCHEDULER}: prediction_type is 'flow'; choose one of",
         ),
     ],
 )

@@ -8,7 +8,6 @@ bare tensors, never unpickled.
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from unidad.checkpoint import check_state
 from unidad.errors import UserError
-from unidad.networks.folder import read_safetensors
+from unidad.networks.folder import read_weights
 
 GROUPS = 32
 """Of every normalisation in guided-diffusion."""
@@ -119,35 +118,14 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a checkpoint, .pt or .safetensors")
-    state = read_safetensors(path) if path.suffix == ".safetensors" else _read_pt(path)
+    state = read_weights(path)
     for name, tensor in state.items():
-        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+        if not tensor.is_floating_point():
             raise UserError(
-                f"{path}: '{name}': expected a floating-point tensor, found "
-                f"{type(tensor).__name__}; save the bare state dict of the U-Net"
+                f"{path}: '{name}': expected floating-point numbers, found {tensor.dtype}; "
+                "save the bare state dict of the U-Net"
             )
     return state
-
-
-def _read_pt(path: Path) -> dict[str, object]:
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what a broken file raises is no one's contract
-        raise UserError(f"{path}: {_why_unreadable(error)}") from None
-    if not isinstance(state, dict) or not state or not all(isinstance(n, str) for n in state):
-        raise UserError(f"{path}: expected named tensors, found {type(state).__name__}")
-    return state
-
-
-def _why_unreadable(error: Exception) -> str:
-    refused = re.search(r"GLOBAL (\S+)", str(error))
-    if refused:
-        return (
-            f"holds a pickled '{refused[1]}', which is never loaded; "
-            "save the bare state dict of the U-Net"
-        )
-    return "not a readable file of torch.save; download or save it again"
 
 
 def infer_architecture(state: dict[str, Tensor], where: Path) -> Architecture:

@@ -1,4 +1,8 @@
-"""The network contract, and the unconditional diffusers U-Net behind it."""
+"""The network contract, and the unconditional diffusers U-Net behind it.
+
+What every backbone shares (scaling, timesteps, conversion of the prediction, the encoder alone) is
+here; the text-conditioned one differs in `_context` alone.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from diffusers import DDPMScheduler, UNet2DModel
+from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 from torch import Tensor, nn
 
 from unidad.diffusion import per_image, x0_from_eps, x0_from_v
-from unidad.networks.codec import PixelUnshuffle
+from unidad.networks.codec import Codec, PixelUnshuffle
 
 
 class DiffusionNetwork(nn.Module):
-    """``net(x, sigma) -> x0`` over a diffusers ``UNet2DModel``.
+    """``net(x, sigma, condition=None) -> x0`` over a diffusers ``UNet2DModel``.
 
     Prediction type, input scaling, timestep mapping and precision are hidden inside.
 
@@ -23,14 +27,22 @@ class DiffusionNetwork(nn.Module):
             whose half is ignored.
         scheduler: holds betas and prediction type (``epsilon``, ``v_prediction``, ``sample``).
         bf16: run the U-Net under bfloat16 autocast; inputs and results stay float32.
+        codec: images ⇄ the network's space; by default the pixel-unshuffle that the number of
+            input channels stands for.
     """
 
-    def __init__(self, unet: UNet2DModel, scheduler: DDPMScheduler, bf16: bool = False):
+    def __init__(
+        self,
+        unet: UNet2DModel | UNet2DConditionModel,
+        scheduler: DDPMScheduler,
+        bf16: bool = False,
+        codec: Codec | None = None,
+    ):
         super().__init__()
         self.unet = unet.to(memory_format=torch.channels_last)
         self.scheduler = scheduler
         self.bf16 = bf16
-        self.codec = PixelUnshuffle.for_channels(unet.config.in_channels)
+        self.codec = codec or PixelUnshuffle.for_channels(unet.config.in_channels)
         alpha_bar = scheduler.alphas_cumprod.double()
         self.register_buffer("_alpha_bar", alpha_bar, persistent=False)
 
@@ -40,6 +52,12 @@ class DiffusionNetwork(nn.Module):
         size = self.unet.config.sample_size
         height, width = (size, size) if isinstance(size, int) else size
         return self.unet.config.in_channels, height, width
+
+    @property
+    def sigma_max(self) -> float:
+        """The noise level of the last timestep, the highest that the model was trained at."""
+        last = self._alpha_bar[-1]
+        return float(((1 - last) / last).sqrt())
 
     @property
     def feature_channels(self) -> dict[str, int]:
@@ -56,26 +74,29 @@ class DiffusionNetwork(nn.Module):
         nearer_left = wanted - ascending[right - 1] < ascending[right] - wanted
         return len(ascending) - 1 - (right - nearer_left.long())
 
-    def forward(self, x: Tensor, sigma: Tensor, condition: None = None) -> Tensor:
+    def forward(self, x: Tensor, sigma: Tensor, condition: Tensor | None = None) -> Tensor:
         """Predict x0 of ``x = x0 + sigma * eps``.
 
         Args:
             x: (N, C, H, W) in the network's space.
             sigma: (N,).
-            condition: unused; this backbone is unconditional.
+            condition: none here; text embeddings (N, L, D) for `TextToImageNetwork`.
 
         Returns:
             float32 (N, C, H, W).
         """
         with self._autocast(x):
-            output = self.unet(self._scaled(x, sigma), self.timesteps(sigma)).sample
+            context = self._context(self.unet, condition)
+            output = self.unet(self._scaled(x, sigma), self.timesteps(sigma), **context).sample
         output = output[:, : x.shape[1]].float()
         prediction = self.scheduler.config.prediction_type
         if prediction == "epsilon":
             return x0_from_eps(x, output, sigma)
         return x0_from_v(x, output, sigma) if prediction == "v_prediction" else output
 
-    def features(self, x: Tensor, sigma: Tensor, condition: None = None) -> dict[str, Tensor]:
+    def features(
+        self, x: Tensor, sigma: Tensor, condition: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Outputs of every encoder block and of the middle block; the decoder does not run.
 
         Args and shapes as for `forward`; returns name → (N, c, h, w), see `feature_channels`.
@@ -86,10 +107,16 @@ class DiffusionNetwork(nn.Module):
             hidden = unet.conv_in(self._scaled(x, sigma))
             features = {}
             for index, block in enumerate(unet.down_blocks):
-                hidden, _ = block(hidden_states=hidden, temb=embedding)
+                context = self._context(block, condition)
+                hidden, _ = block(hidden_states=hidden, temb=embedding, **context)
                 features[f"down{index}"] = hidden
-            features["middle"] = unet.mid_block(hidden, embedding)
+            context = self._context(unet.mid_block, condition)
+            features["middle"] = unet.mid_block(hidden, embedding, **context)
         return features
+
+    def _context(self, module: nn.Module, condition: Tensor | None) -> dict[str, Tensor]:
+        """Keyword arguments of the U-Net, or of a block of it, beside image and timestep."""
+        return {}
 
     def _scaled(self, x: Tensor, sigma: Tensor) -> Tensor:
         scaled = x / (1 + per_image(sigma, x) ** 2).sqrt()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
+import torch
 from diffusers import DDPMScheduler, UNet2DModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from unidad.checkpoint import check_state, read_json
 from unidad.errors import UserError
@@ -24,7 +29,10 @@ EXPECTED = {
 }
 """Values of a U-Net's configuration that the network contract takes for granted."""
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
-FORMER_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+FORMER_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+Model = TypeVar("Model", bound=nn.Module)
+State = dict[str, Tensor]
 
 
 def load_network(folder: str | Path, bf16: bool = False) -> DiffusionNetwork:
@@ -41,16 +49,8 @@ def load_network(folder: str | Path, bf16: bool = False) -> DiffusionNetwork:
     """
     folder = Path(folder)
     unet_folder, scheduler_folder = model_parts(folder)
-    unet = _build(unet_folder / "config.json")
-    weights = unet_folder / WEIGHTS_NAME
-    if not weights.is_file():
-        raise UserError(f"{weights}: weights are missing; train or copy the model there first")
-    state = {
-        _present_name(name): tensor.float() for name, tensor in read_safetensors(weights).items()
-    }
-    check_state(state, unet.state_dict(), str(weights))
-    unet.load_state_dict(state)
-    scheduler = _load_scheduler(scheduler_folder / "scheduler_config.json")
+    unet = load_model(unet_folder, _build_unet, LAYOUT, rename=present_names)
+    scheduler = load_scheduler(scheduler_folder, LAYOUT)
     try:
         return DiffusionNetwork(unet, scheduler, bf16).eval()
     except ValueError as error:
@@ -64,56 +64,139 @@ def model_parts(folder: Path) -> tuple[Path, Path]:
     return folder / "unet", folder / "scheduler"
 
 
-def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file onto the CPU.
+def load_model(
+    folder: Path,
+    build: Callable[[dict], Model],
+    layout: str,
+    weights: Path | None = None,
+    rename: Callable[[State], State] | None = None,
+) -> Model:
+    """Build a model from ``config.json`` and load its weights, as float32.
+
+    Args:
+        folder: of this model.
+        build: configuration → model.
+        layout: what a whole folder looks like, the end of the message if there is none.
+        weights: their file, by default the folder's own; see `read_weights`.
+        rename: brings names of older releases to those of today.
 
     Raises:
-        UserError: it is not readable as one.
+        UserError: a missing or unreadable file, or weights of another architecture.
     """
+    config_file = folder / "config.json"
+    config = read_json(config_file, layout)
+    try:
+        model = build(config)
+    except UserError as error:
+        raise UserError(f"{config_file}: {error}") from None
+    except Exception as error:  # whatever a library's constructor makes of the values
+        message = " ".join(str(error).split())
+        raise UserError(f"{config_file}: no model of this kind ({message})") from None
+    weights = weights or folder / WEIGHTS_NAME
+    state = read_weights(weights)
+    if rename is not None:
+        state = rename(state)
+    check_state(state, model.state_dict(), str(weights))
+    model.load_state_dict(state)
+    return model
+
+
+def read_weights(path: Path) -> State:
+    """Read tensors from ``.safetensors`` or what ``torch.save`` wrote.
+
+    Pickled code is never run.
+
+    Raises:
+        UserError: no such file, or it is unreadable or holds anything but a mapping of tensors.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: weights are missing; train or copy the model there first")
+    if path.suffix != ".safetensors":
+        return _unpickle_tensors(path)
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a readable safetensors file ({error})") from None
 
 
-def _build(path: Path) -> UNet2DModel:
-    config = read_json(path, LAYOUT)
+def _build_unet(config: dict) -> UNet2DModel:
     kind = config.get("_class_name")
     if kind != "UNet2DModel":
-        raise UserError(f"{path}: _class_name: expected UNet2DModel, found {kind}")
+        raise UserError(f"_class_name: expected UNet2DModel, found {kind}")
     for key, value in EXPECTED.items():
         if config.get(key, value) != value:
-            raise UserError(f"{path}: {key}: only {value} is supported, found {config[key]}")
+            raise UserError(f"{key}: only {value} is supported, found {config[key]}")
     if config.get("sample_size") is None:
-        raise UserError(f"{path}: sample_size: missing; write the model's resolution there")
-    try:
-        return UNet2DModel.from_config(config)
-    except (TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not the configuration of a U-Net ({reason})") from None
+        raise UserError("sample_size: missing; write the model's resolution there")
+    return UNet2DModel.from_config(config)
+
+
+def present_names(state: State) -> State:
+    """Names of weights as of today; diffusers once named attention layers otherwise."""
+    return {_present_name(name): tensor for name, tensor in state.items()}
 
 
 def _present_name(name: str) -> str:
-    """The name of a weight today; diffusers once named attention layers otherwise."""
     stem, _, kind = name.rpartition(".")
     module, _, layer = stem.rpartition(".")
-    former = ".attentions." in name and layer in FORMER_NAMES
-    return f"{module}.{FORMER_NAMES[layer]}.{kind}" if former else name
+    former = ".attentions." in name and layer in FORMER_ATTENTION
+    return f"{module}.{FORMER_ATTENTION[layer]}.{kind}" if former else name
 
 
-def _load_scheduler(path: Path) -> DDPMScheduler:
-    config = read_json(path, LAYOUT)
+def _unpickle_tensors(path: Path) -> State:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # foreign bytes make torch.load raise whatever they please
+        raise UserError(f"{path}: {_why_unreadable(error)}") from None
+    entries = state.items() if isinstance(state, dict) else [(type(state).__name__, state)]
+    for name, value in entries:
+        if not isinstance(value, Tensor) or not isinstance(name, str):
+            raise UserError(
+                f"{path}: not a bare state dict: '{name}' is no named tensor; "
+                "save the network's state_dict() alone"
+            )
+    return state
+
+
+def _why_unreadable(error: Exception) -> str:
+    refused = re.search(r"GLOBAL (\S+)", str(error))
+    if refused:
+        return (
+            f"holds a pickled '{refused[1]}', which is never loaded; "
+            "save the network's state_dict() alone"
+        )
+    return "not a readable file of torch.save, or cut short; download or save it again"
+
+
+def load_scheduler(folder: Path, layout: str) -> DDPMScheduler:
+    """Load betas and prediction type, whichever scheduler they were stored with.
+
+    Raises:
+        UserError: a missing or unreadable file, a process without betas (flow matching) or with
+            infinite noise (zero terminal SNR), or an unknown prediction type.
+    """
+    config_file = folder / "scheduler_config.json"
+    config = read_json(config_file, layout)
     if "beta_schedule" not in config:
         raise UserError(
-            f"{path}: beta_schedule: missing; a {config.get('_class_name')} has no noise schedule "
-            "of betas, which the network needs"
+            f"{config_file}: no 'beta_schedule'; only diffusion with betas is supported"
         )
-    prediction = config.get("prediction_type", "epsilon")
+    try:
+        scheduler = DDPMScheduler.from_config(config)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise UserError(f"{config_file}: {error}") from None
+    prediction = scheduler.config.prediction_type
     if prediction not in PREDICTIONS:
         raise UserError(
-            f"{path}: prediction_type: expected {', '.join(PREDICTIONS)}, found {prediction}"
+            f"{config_file}: prediction_type is {prediction!r}; choose one of {PREDICTIONS}"
         )
-    return DDPMScheduler.from_config(config)
+    if scheduler.alphas_cumprod[-1] == 0:
+        raise UserError(
+            f"{config_file}: rescale_betas_zero_snr makes the last noise level infinite; "
+            "only models trained without it are supported"
+        )
+    return scheduler
 
 
 def new_network(

@@ -1,0 +1,52 @@
+"""Low-rank adapters (Hu et al. 2022) on a diffusers U-Net, with ``peft``."""
+
+from __future__ import annotations
+
+import copy
+from typing import Literal, TypeVar
+
+from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import nn
+
+Layers = Literal["attention", "all"]
+Model = TypeVar("Model", bound=nn.Module)
+
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+
+
+def add_lora(unet: nn.Module, rank: int, layers: Layers = "attention") -> list[nn.Parameter]:
+    """Add adapters in place and freeze all else; the output stays as it was until they learn.
+
+    A layer's weight becomes ``W + B A``: A (rank, in) is random, from torch's global generator,
+    B (out, rank) zero. The scale alpha / rank is 1.
+
+    Args:
+        unet: a ``UNet2DModel`` or ``UNet2DConditionModel``.
+        rank: of the adapters.
+        layers: ``attention`` (the projections of self- and cross-attention) or ``all`` linear
+            layers and convolutions.
+
+    Returns:
+        The trainable parameters: those of the adapters.
+    """
+    names = list(ATTENTION)
+    if layers == "all":
+        kinds = (nn.Linear, nn.Conv2d)
+        names = [name for name, module in unet.named_modules() if isinstance(module, kinds)]
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=names), unet)
+    return [parameter for parameter in unet.parameters() if parameter.requires_grad]
+
+
+def merged_lora(unet: Model) -> Model:
+    """A copy with the adapters added into the weights: the ordinary model, to be exported.
+
+    Raises:
+        ValueError: an adapter holds a value that is not finite.
+    """
+    merged = copy.deepcopy(unet)
+    for name, layer in list(merged.named_modules()):
+        if isinstance(layer, BaseTunerLayer):
+            layer.merge(safe_merge=True)
+            merged.set_submodule(name, layer.get_base_layer())
+    return merged

@@ -1,0 +1,168 @@
+"""Text-to-image models on disk: the layout of diffusers' ``StableDiffusionPipeline``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from diffusers import (
+    AutoencoderKL,
+    DDPMScheduler,
+    EulerDiscreteScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
+from safetensors.torch import load_file, save_file
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from unidad.checkpoint import atomic_folder, read_json
+from unidad.errors import UserError
+from unidad.networks.codec import LatentCodec, Posterior
+from unidad.networks.folder import State, load_model, load_scheduler, present_names
+from unidad.networks.text import TextEncoder
+from unidad.networks.text_to_image import TextToImageNetwork
+
+LAYOUT = (
+    "a text-to-image folder holds model_index.json, unet/, vae/, text_encoder/, tokenizer/ "
+    "and scheduler/"
+)
+TEXT_WEIGHTS_NAME = "model.safetensors"
+TEXT_PREFIX = "text_model."
+
+
+def load_text_to_image(
+    folder: str | Path,
+    codec: LatentCodec,
+    unet_weights: str | Path | None = None,
+    bf16: bool = False,
+) -> TextToImageNetwork:
+    """Load U-Net and scheduler; weights become float32, dropout is off.
+
+    Args:
+        folder: of the pipeline.
+        codec: see `load_codec`; the networks of a run share one.
+        unet_weights: a bare U-Net state dict (.safetensors, .bin, .pt) to load instead of the
+            folder's own, such as a distilled student's release.
+        bf16: as for `TextToImageNetwork`.
+
+    Raises:
+        UserError: another kind of pipeline, a missing or unreadable file, or weights of another
+            architecture: the message names the first key that does not fit.
+    """
+    folder = _checked(folder)
+    weights = None if unet_weights is None else Path(unet_weights)
+    unet = load_model(folder / "unet", UNet2DConditionModel.from_config, LAYOUT, weights)
+    scheduler = load_scheduler(folder / "scheduler", LAYOUT)
+    try:
+        return TextToImageNetwork(unet, scheduler, codec, bf16).eval()
+    except ValueError as error:
+        raise UserError(f"{folder / 'unet'}: {error}") from None
+
+
+def load_codec(folder: str | Path, posterior: Posterior = "mean") -> LatentCodec:
+    """Load the autoencoder of a pipeline folder.
+
+    Raises:
+        UserError: as for `load_text_to_image`.
+    """
+    folder = _checked(folder) / "vae"
+    vae = load_model(folder, AutoencoderKL.from_config, LAYOUT, rename=present_names)
+    return LatentCodec(vae, posterior)
+
+
+def load_text_encoder(folder: str | Path) -> TextEncoder:
+    """Load tokenizer and text encoder of a pipeline folder.
+
+    Raises:
+        UserError: as for `load_text_to_image`.
+    """
+    folder = _checked(folder)
+    model = load_model(
+        folder / "text_encoder",
+        lambda config: CLIPTextModel(CLIPTextConfig(**config)),
+        LAYOUT,
+        folder / "text_encoder" / TEXT_WEIGHTS_NAME,
+        _rename_old_text_model,
+    )
+    return TextEncoder(_load_tokenizer(folder / "tokenizer"), model)
+
+
+def one_step_pipeline(network: TextToImageNetwork, text: TextEncoder) -> StableDiffusionPipeline:
+    """An ordinary pipeline that draws what the one-step student draws.
+
+    Called with ``num_inference_steps=1, guidance_scale=0`` it gives ``net(sigma_max * eps,
+    sigma_max)``, decoded, for ``latents`` eps. An Euler step from sigma to 0 is the x0 prediction
+    itself; trailing spacing puts a single step at the last timestep, and makes the pipeline start
+    from ``sigma_max * eps``. Both settings travel in ``scheduler_config.json``.
+    """
+    return StableDiffusionPipeline(
+        network.codec.vae,
+        text.model,
+        text.tokenizer,
+        network.unet,
+        one_step_scheduler(network.scheduler),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def one_step_scheduler(scheduler: DDPMScheduler) -> EulerDiscreteScheduler:
+    """The scheduler of `one_step_pipeline`, with the given betas and prediction type."""
+    shared = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
+    return EulerDiscreteScheduler(
+        **{name: scheduler.config[name] for name in (*shared, "prediction_type")},
+        timestep_spacing="trailing",
+        final_sigmas_type="zero",
+        steps_offset=1,  # unused here; anything else draws a deprecation warning
+    )
+
+
+def save_one_step(network: TextToImageNetwork, text: TextEncoder, folder: str | Path) -> None:
+    """Write `one_step_pipeline` as a folder that diffusers alone can load.
+
+    Raises:
+        UserError: ``folder`` is a file, or holds what the new folder does not.
+        ValueError: the U-Net still carries adapters.
+    """
+    if any(".lora_" in name for name in network.unet.state_dict()):
+        raise ValueError("the U-Net carries adapters; export the one that `merged_lora` returns")
+    with atomic_folder(Path(folder)) as partial:
+        one_step_pipeline(network, text).save_pretrained(partial)
+        _make_portable(partial, text)
+
+
+def _make_portable(folder: Path, text: TextEncoder) -> None:
+    """Add what transformers before version 5 reads: prefixed names, the tokenizer's two files."""
+    weights = folder / "text_encoder" / TEXT_WEIGHTS_NAME
+    state = _rename_old_text_model(load_file(weights))
+    state = {TEXT_PREFIX + name: tensor for name, tensor in state.items()}
+    save_file(state, weights, metadata={"format": "pt"})
+    text.tokenizer.backend_tokenizer.model.save(str(folder / "tokenizer"))
+
+
+def _checked(folder: str | Path) -> Path:
+    index = Path(folder) / "model_index.json"
+    kind = read_json(index, LAYOUT).get("_class_name")
+    if kind != StableDiffusionPipeline.__name__:
+        raise UserError(
+            f"{index}: '_class_name' is {kind!r}; only a StableDiffusionPipeline is supported"
+        )
+    return Path(folder)
+
+
+def _load_tokenizer(folder: Path) -> CLIPTokenizer:
+    whole = (folder / "tokenizer.json").is_file()
+    if not whole and not all((folder / name).is_file() for name in ("vocab.json", "merges.txt")):
+        raise UserError(f"{folder}: no tokenizer.json, nor vocab.json with merges.txt; {LAYOUT}")
+    try:
+        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # the library lets every kind through
+        message = " ".join(str(error).split())
+        raise UserError(f"{folder}: not a readable CLIP tokenizer ({message})") from None
+
+
+def _rename_old_text_model(state: State) -> State:
+    """Releases before transformers 5 prefix the names, and the oldest also store positions."""
+    state = {name.removeprefix(TEXT_PREFIX): tensor for name, tensor in state.items()}
+    state.pop("embeddings.position_ids", None)
+    return state
