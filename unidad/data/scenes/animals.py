@@ -46,11 +46,11 @@ def _dog(layer: Layer, f: Frame) -> None:
     _body(layer, f, edge)
     _head(layer, f, edge, 0.44 + 0.05 * f.a["width"])
     mirrored = f.u.abs()
-    flap_u, flap_v = mirrored - 0.5, f.v + 0.22
-    ear = ellipse(flap_u + 0.25 * flap_v, flap_v, 0.16, 0.38 + 0.06 * f.a["height"])
+    flap_u, flap_v = mirrored - 0.5, f.v + 0.16
+    ear = ellipse(flap_u - 0.2 * flap_v, flap_v, 0.15, 0.36 + 0.06 * f.a["height"])
     layer.fill(ear - 0.03, edge * 0.8)
     layer.fill(ear, f.main * 0.62)
-    _eyes(layer, f, rgb(70, 44, 28), 0.085, 0.085)
+    _eyes(layer, f, rgb(176, 116, 56), 0.115, 0.06)
     muzzle = mix(f.main, rgb(255, 244, 228), 0.75)
     layer.fill(ellipse(f.u, f.v + 0.04, 0.26, 0.2), muzzle)
     layer.fill(rounded_box(f.u, f.v - 0.14, 0.075, 0.11, 0.07), rgb(240, 96, 116))

@@ -50,15 +50,16 @@ class Subject:
 
 
 SUBJECTS = {
-    "backpack": Subject("backpack", 0),
+    "backpack": Subject("backpack", 3),
+    "bear_plushie": Subject("stuffed animal", 7),
     "boot": Subject("boot", 0),
-    "clock": Subject("clock", 0),
-    "teapot": Subject("teapot", 0),
+    "clock": Subject("clock", 4),
+    "teapot": Subject("teapot", 4),
     "toy": Subject("toy", 0),
-    "vase": Subject("vase", 0),
-    "cat": Subject("cat", 0),
-    "cat2": Subject("cat", 1),
-    "dog": Subject("dog", 0),
+    "vase": Subject("vase", 4),
+    "cat": Subject("cat", 3),
+    "cat2": Subject("cat", 4),
+    "dog": Subject("dog", 3),
     "dog2": Subject("dog", 1),
 }
 

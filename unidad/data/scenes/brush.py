@@ -11,8 +11,9 @@ import torch
 from unidad.data.shapes import Canvas, Tensor, bump, ellipse, ramp
 
 FURS = ((58, 54, 60), (128, 128, 136), (226, 190, 140), (222, 136, 52), (132, 80, 46))
-VIVID_HUES = (0.07, 0.66)
-"""Hues of plain objects, from orange to blue: red and purple are left to the prompts."""
+PAINTS = ((246, 140, 24), (252, 212, 36), (70, 190, 60), (20, 190, 190), (40, 90, 230))
+"""Colours of plain objects: red and purple are left to the prompts."""
+GREYS = ((70, 72, 80), (160, 162, 170), (236, 234, 228))
 
 
 @dataclass
@@ -120,21 +121,17 @@ def hsv(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
 
 
 def object_colours(a: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Main and second colour of lifeless instances, each (N, 3, 1, 1)."""
-    low, high = VIVID_HUES
-    grey = a["saturation"] < 0.15
-    saturation = torch.where(grey, 0.08, 0.6 + 0.35 * a["saturation"])
-    value = torch.where(grey, 0.35 + 0.6 * a["brightness"], 0.7 + 0.3 * a["brightness"])
-    main = hsv(low + (high - low) * a["hue"], saturation, value)
-    other = torch.remainder(a["hue"] + 0.35 + 0.3 * a["second_hue"], 1.0)
-    vivid = hsv(low + (high - low) * other, 0.85 + 0 * other, 0.9 + 0 * other)
-    light, dark = rgb(250, 246, 236), rgb(48, 46, 60)
-    plain = torch.where(a["brightness"].unsqueeze(1) < 0.5, light, dark)
-    return main, torch.where(a["second"].unsqueeze(1) < 0.5, plain, vivid)
+    """Main and second colour of painted instances, each (N, 3, 1, 1)."""
+    grey = (a["saturation"] < 0.15).unsqueeze(1)
+    vivid = ramp(a["hue"], PAINTS) * (0.72 + 0.28 * a["brightness"]).unsqueeze(1)
+    main = torch.where(grey, ramp(a["brightness"], GREYS), vivid)
+    plain = torch.where(a["brightness"].unsqueeze(1) < 0.5, rgb(250, 246, 236), rgb(48, 46, 60))
+    contrast = ramp(torch.remainder(a["hue"] + 0.35 + 0.3 * a["second_hue"], 1.0), PAINTS)
+    return main, torch.where(a["second"].unsqueeze(1) < 0.5, plain, contrast)
 
 
 def fur_colours(a: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Main and second colour of animals, each (N, 3, 1, 1): white, or a darker main."""
+    """Main and second colour of furry instances, each (N, 3, 1, 1): white, or a darker main."""
     main = ramp(a["fur"], FURS)
     white = a["second"].unsqueeze(1) < 0.6
     return main, torch.where(white, rgb(250, 246, 238), main * 0.42)

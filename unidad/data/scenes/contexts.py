@@ -224,11 +224,11 @@ def _water(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
 
 
 def _milk(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (150, 84, 52), (206, 142, 96), -0.3)
+    _fade(canvas, y, (58, 116, 186), (150, 190, 226), -0.3)
     swell = -0.36 + 0.07 * torch.sin(5 * x + 6.283 * a["place_0"])
     canvas.fill(swell - y, rgb(*MILK))
-    waves(canvas, a, x, y, -0.4, (255, 255, 252), (222, 204, 176))
-    for at_x, at_y, size in ((-0.8, -0.62, 0.1), (0.72, -0.66, 0.12), (-0.45, -0.78, 0.07)):
+    waves(canvas, a, x, y, -0.4, (255, 255, 252), (228, 212, 186))
+    for at_x, at_y, size in ((-0.8, -0.5, 0.13), (0.74, -0.52, 0.15), (-0.62, -0.68, 0.06)):
         canvas.fill(ellipse(x - at_x, y - at_y, size, size * 1.2), rgb(*MILK))
 
 
@@ -275,23 +275,23 @@ def _mirror(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
 
 
 def _crowded_street(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (212, 196, 170), (176, 160, 140), 0.1)
+    _fade(canvas, y, (150, 126, 110), (120, 104, 100), 0.1)
     u, column = tile(x + a["place_0"], 0.5)
-    canvas.fill(box(u, y + 0.85, 0.13, 0.12), rgb(96, 116, 140))
+    canvas.fill(box(u, y + 0.9, 0.13, 0.12), rgb(240, 224, 150))
     _below(canvas, y, 0.22, (196, 194, 190))
     v, row = tile((y - 0.22).clamp(min=0).sqrt(), 0.24)
     seam = torch.maximum(v.abs() - 0.11, tile(x + 0.2 * row, 0.5)[0].abs() - 0.235)
     canvas.fill(torch.maximum(-seam, 0.25 - y), rgb(130, 128, 126))
     shirts = ((206, 56, 56), (44, 90, 190), (240, 190, 50), (50, 140, 90))
-    for row, (period, head) in enumerate(((0.36, -0.5), (0.42, -0.34))):
+    for row, (period, head) in enumerate(((0.42, -0.72), (0.5, -0.5))):
         u, column = tile(x + a[f"place_{row + 1}"] + 0.2 * row, period)
         place = torch.remainder(column + 2 * row, 4)
-        body = rounded_box(u, y - head - 0.48, 0.14, 0.36, 0.1)
+        body = rounded_box(u, y - head - 0.46, 0.19, 0.34, 0.12)
         for number, shirt in enumerate(shirts):
             canvas.fill(body, rgb(*shirt), (place == number).float())
-        canvas.fill(ellipse(u, y - head, 0.09, 0.12), rgb(240, 196, 160))
+        canvas.fill(ellipse(u, y - head, 0.11, 0.14), rgb(248, 196, 160))
         canvas.fill(
-            torch.maximum(ellipse(u, y - head, 0.1, 0.13), y - head + 0.03), rgb(66, 42, 30)
+            torch.maximum(ellipse(u, y - head, 0.12, 0.15), y - head + 0.05), rgb(66, 42, 30)
         )
 
 
@@ -299,11 +299,11 @@ def _dirt_road(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
     _fade(canvas, y, SKY_TOP, SKY_LOW, -0.2)
     _below(canvas, y, -0.22 + 0.04 * torch.sin(4 * x + 6.283 * a["place_0"]), (112, 160, 62))
     _below(canvas, y, 0.0, (126, 176, 70))
-    u = x - 0.15 * (a["place_1"] - 0.5) * (1 - y)
-    road = convex(u, y, (-0.12, -0.16), (0.12, -0.16), (1.0, 1.1), (-1.0, 1.1))
+    u = x - (2 * a["side"] - 1) * (0.4 + 0.2 * a["place_1"]) * (0.9 - y)
+    road = convex(u, y, (-0.3, -0.16), (0.3, -0.16), (1.7, 1.1), (-1.7, 1.1))
     canvas.fill(road, rgb(176, 128, 78))
     down = (y + 0.16).clamp(min=0)
-    rut = (u.abs() - 0.36 * down).abs() - 0.08 * down
+    rut = (u.abs() - 0.12 - 0.6 * down).abs() - 0.03 - 0.08 * down
     canvas.fill(torch.maximum(rut, road), rgb(140, 96, 56))
     p, column = tile(x + a["place_2"], 0.3)
     q, _ = tile(y + 0.5 * scatter(column), 0.36)
@@ -327,7 +327,7 @@ def _sofa(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
     cloth = mix(rgb(118, 122, 134), rgb(142, 142, 150), a["tone"])
     canvas.fill(rounded_box(x, y - 0.1, 0.98, 0.6, 0.2), cloth * 0.85)
     canvas.fill(rounded_box(x, y - 0.75, 0.9, 0.4, 0.15), cloth * 1.1)
-    canvas.stroke(torch.maximum(x.abs(), y - 0.36), 0.02, cloth * 0.6)
+    canvas.fill(box(x, y + 0.06, 0.03, 0.4), cloth * 0.6)
     canvas.fill(rounded_box(x.abs() - 0.92, y - 0.5, 0.16, 0.5, 0.14), cloth * 0.95)
 
 

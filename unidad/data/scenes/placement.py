@@ -38,7 +38,7 @@ def placement(scenes: Scenes) -> dict[str, np.ndarray]:
     numbers = {
         "centre": 0.2 * (values["position_x"] - 0.5) + away,
         "foot": np.where(mirror, 0.46, 0.78) + 0.12 * (values["position_y"] - 0.5),
-        "scale": (0.88 + 0.14 * values["size"])
+        "scale": (0.92 + 0.12 * values["size"])
         * np.where(beside | mirror, 0.84, 1.0)
         * np.where(live, 0.94, 1.0),
         "cos": np.cos(angle),

@@ -39,7 +39,7 @@ def _tint(colour: tuple[int, int, int]) -> Callable[[Layer, Frame], None]:
     def recolour(layer: Layer, f: Frame) -> None:
         weights = layer.image.new_tensor([0.30, 0.59, 0.11]).view(1, 3, 1, 1)
         grey = (layer.image * weights).sum(1, keepdim=True)
-        tinted = rgb(*colour) * (0.3 * layer.cover.unsqueeze(1) + 0.75 * grey)
+        tinted = rgb(*colour) * (0.42 * layer.cover.unsqueeze(1) + 0.75 * grey)
         layer.image.lerp_(tinted, 0.9)
 
     return recolour
@@ -62,11 +62,10 @@ def _make_shiny(layer: Layer, f: Frame) -> None:
 
 
 def _make_wet(layer: Layer, f: Frame) -> None:
-    _glaze(layer, 0.45 + 0 * f.u, rgb(20, 70, 130))
-    u, column = tile(f.u + 0.05, 0.3)
-    v, _ = tile(f.v + 0.36 * scatter(column), 0.36)
-    drop = ellipse(u / (1 + 1.5 * v.clamp(-0.4, 0.4)), v, 0.07, 0.1)
-    _glaze(layer, band(-drop, 14), rgb(196, 236, 255))
+    _glaze(layer, 0.28 + 0 * f.u, rgb(20, 70, 130))
+    u, column = tile(f.u + 0.05, 0.42)
+    v, _ = tile(f.v + 0.6 * scatter(column, 1.0), 0.6)
+    _glaze(layer, band(-ellipse(u, v, 0.06, 0.1), 14), rgb(206, 240, 255))
     for at_u, at_v in ((-0.74, -0.36), (0.72, -0.48), (0.78, 0.2), (-0.78, 0.28)):
         p, q = f.u - at_u, f.v - at_v
         fat = 0.075 * (1 + 4 * q).clamp(0.2, 1.4)

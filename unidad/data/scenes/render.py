@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from torch.nn.functional import avg_pool2d
 
 from unidad.data.scenes.animals import DRAW_ACCESSORY, DRAW_ANIMAL
 from unidad.data.scenes.attributes import Scenes
@@ -25,9 +26,10 @@ CHUNK_PIXELS = 2**15
 BLOCK_PIXELS = 2**21
 """Pixels of the scenes that are sorted by what is to be drawn: they bound the memory."""
 
-DRAW_SUBJECT = DRAW_OBJECT | DRAW_ANIMAL
+FURRY = (*LIVE, "stuffed animal")
 
 Values = dict[str, Tensor]
+Brushes = dict[str, Callable[[Layer, Frame], None]]
 
 
 def render(scenes: Scenes, resolution: int = 32) -> np.ndarray:
@@ -47,7 +49,7 @@ def render(scenes: Scenes, resolution: int = 32) -> np.ndarray:
 
 
 def subject_masks(scenes: Scenes, resolution: int = 32) -> np.ndarray:
-    """Share of each pixel that shows the subject, with all it wears, as uint8 in [0, 255].
+    """Share of each pixel that shows the subject and what is on it, as uint8 in [0, 255].
 
     Arguments and errors as for `render`; the result is (N, resolution, resolution).
     """
@@ -84,12 +86,12 @@ class _Block:
         """Picture and mask, uint8 (N, H, W, 4)."""
         picture = self._contexts()
         self._ground(picture)
+        self._mirror(picture)
         image, cover = self._subjects(self.y)
         self._float(picture, image, cover)
         picture.mul_(1 - cover.unsqueeze(1)).add_(image)
         fine = torch.cat((picture, cover.unsqueeze(1)), dim=1).clamp_(0, 1)
-        fine = fine.view(len(fine), 4, self.resolution, SUPERSAMPLING, self.resolution, -1)
-        pixels = fine.mean(dim=(3, 5)).mul_(255).round_().to(torch.uint8)
+        pixels = avg_pool2d(fine, SUPERSAMPLING).mul_(255).round_().to(torch.uint8)
         return pixels.permute(0, 2, 3, 1).numpy()
 
     def _each(self, part: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -113,7 +115,7 @@ class _Block:
         return picture
 
     def _ground(self, picture: Tensor) -> None:
-        """What the subject leaves on the ground: its shadow, a puddle, its mirror image."""
+        """What the subject leaves on the ground: its shadow, and a puddle if it is wet."""
         wet = torch.from_numpy(self.scenes.words("property") == "wet").view(-1, 1, 1)
         for context, rows in self._each("context"):
             if context in FLOATING:
@@ -124,44 +126,36 @@ class _Block:
             canvas.fill(ellipse(x, y, 0.95, 0.2), rgb(120, 196, 250), wet[rows] * 0.9)
             canvas.blend(0.55 * bump(x, y, 0.95, 0.2), rgb(20, 16, 24))
             picture[rows] = canvas.image
-        mirrored = self.scenes.words("context") == MIRROR
-        if mirrored.any():
-            rows = torch.from_numpy(np.flatnonzero(mirrored))
-            image, cover = self._reflections(rows)
-            seen = 0.55 * band(self.y - self.a["foot"][rows], 20).unsqueeze(1)
-            picture[rows] = picture[rows] * (1 - seen * cover.unsqueeze(1)) + seen * image
 
-    def _reflections(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        block = _Block(self.scenes[rows.numpy()], self.resolution)
-        return block._subjects(2 * block.a["foot"] - self.y)
+    def _mirror(self, picture: Tensor) -> None:
+        """The subject upside down below its foot."""
+        rows = np.flatnonzero(self.scenes.words("context") == MIRROR)
+        block = _Block(self.scenes[rows], self.resolution)
+        foot = block.a["foot"]
+        image, cover = block._subjects(2 * foot - self.y)
+        seen = 0.55 * band(self.y - foot, 20).unsqueeze(1)
+        picture[rows] = picture[rows] * (1 - seen * cover.unsqueeze(1)) + seen * image
 
     def _subjects(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Premultiplied colours and cover of the subjects, at heights y (1 or N, H, 1)."""
         count = len(self.scenes)
-        image, cover = torch.zeros(count, 3, self.size, self.size), torch.zeros(count, 1, 1)
-        cover = cover.repeat(1, self.size, self.size)
+        image = torch.zeros(count, 3, self.size, self.size)
+        cover = torch.zeros(count, self.size, self.size)
         y = y.expand(count, -1, 1)
 
-        def layers(part: str) -> Iterator[tuple[str, Layer, Frame]]:
+        def paint(part: str, brushes: Brushes, inside: bool = True) -> None:
             for word, rows in self._each(part):
-                a = self._take(rows)
-                inside = word != "cube shaped"
-                pixel = 2 / self.size / a["scale"] / (a["inset"] if inside else 1)
-                layer = Layer(image[rows], pixel, cover[rows])
-                yield word, layer, self._frame(a, rows, y[rows], inside)
-                image[rows], cover[rows] = layer.image, layer.cover
+                if word in brushes:
+                    a = self._take(rows)
+                    pixel = 2 / self.size / a["scale"] / (a["inset"] if inside else 1)
+                    layer = Layer(image[rows], pixel, cover[rows])
+                    brushes[word](layer, self._frame(a, rows, y[rows], inside))
+                    image[rows], cover[rows] = layer.image, layer.cover
 
-        for word, layer, frame in layers("property"):
-            if word == "cube shaped":
-                draw_cube(layer, frame)
-        for word, layer, frame in layers("category"):
-            DRAW_SUBJECT[word](layer, frame)
-        for word, layer, frame in layers("property"):
-            if word in CHANGE_SUBJECT:
-                CHANGE_SUBJECT[word](layer, frame)
-        for word, layer, frame in layers("accessory"):
-            if word:
-                DRAW_ACCESSORY[word](layer, frame)
+        paint("property", {"cube shaped": draw_cube}, inside=False)
+        paint("category", DRAW_OBJECT | DRAW_ANIMAL)
+        paint("property", CHANGE_SUBJECT)
+        paint("accessory", DRAW_ACCESSORY)
         return image, cover
 
     def _frame(self, a: Values, rows: np.ndarray, y: Tensor, inside: bool) -> Frame:
@@ -171,10 +165,10 @@ class _Block:
         v = a["cos"] * y - a["sin"] * x + FOOT
         if inside:
             u, v = (u - a["inset_u"]) / a["inset"], (v - a["inset_v"]) / a["inset"]
-        live = np.isin(self.scenes.words("category")[rows], LIVE)
-        is_live = torch.from_numpy(live).view(-1, 1, 1, 1)
+        furry = np.isin(self.scenes.words("category")[rows], FURRY)
+        is_furry = torch.from_numpy(furry).view(-1, 1, 1, 1)
         colours = [
-            torch.where(is_live, fur, paint)
+            torch.where(is_furry, fur, paint)
             for fur, paint in zip(fur_colours(a), object_colours(a), strict=True)
         ]
         return Frame(a, u, v, *colours)
