@@ -365,7 +365,10 @@ def test_no_scenes_give_no_pictures():
         (lambda: source_scenes(0, [[0]]), "indices"),
         (lambda: training_photos("yeti"), "subject 'yeti' is unknown; choose one of backpack"),
         (lambda: subject_scenes("yeti", ["a {}"], 0, [0]), "subject 'yeti' is unknown"),
-        (lambda: subject_scenes("cat", ["a red dog"], 0, [0]), "'a red dog' is about no cat"),
+        (
+            lambda: subject_scenes("cat", ["a red dog"], 0, [0]),
+            "'a red dog' is about a dog, but the subject cat",
+        ),
         (lambda: subject_scenes("cat", ["a {}"], 0, [0, 1]), "1 prompts for 2 indices"),
         (lambda: scene_of("a cat on the moon"), "'a cat on the moon' cannot be drawn"),
         (lambda: scene_of("a red hat"), "'a red hat' cannot be drawn"),

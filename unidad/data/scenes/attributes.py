@@ -143,7 +143,8 @@ def subject_scenes(
     for prompt, description in zip(prompts, descriptions, strict=True):
         if description.category != category:
             raise UserError(
-                f"prompt {prompt!r} is about no {category}, as the subject {subject} is"
+                f"prompt {prompt!r} is about a {description.category}, "
+                f"but the subject {subject} is a {category}"
             )
     values = _situation(draws)
     if len(descriptions) != len(values["size"]):

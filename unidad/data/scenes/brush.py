@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import torch
 
@@ -73,15 +73,12 @@ def convex(x: Tensor, y: Tensor, *corners: tuple[float, float]) -> Tensor:
     for (x0, y0), (x1, y1) in sides:
         length = math.hypot(x1 - x0, y1 - y0)
         distances.append((x - x0) * ((y1 - y0) / length) - (y - y0) * ((x1 - x0) / length))
-    return union(*distances, pick=torch.maximum)
+    return reduce(torch.maximum, distances)
 
 
-def union(*distances: Tensor, pick=torch.minimum) -> Tensor:
+def union(*distances: Tensor) -> Tensor:
     """Distance to several shapes together."""
-    joined = distances[0]
-    for distance in distances[1:]:
-        joined = pick(joined, distance)
-    return joined
+    return reduce(torch.minimum, distances)
 
 
 def box(x: Tensor, y: Tensor, half_x: Tensor | float, half_y: Tensor | float) -> Tensor:
