@@ -341,7 +341,7 @@ def test_the_same_scene_at_every_resolution(resolution, source):
     coarse = render(scenes, resolution)
     assert coarse.shape == (24, resolution, resolution, 3)
     assert coarse.dtype == np.uint8
-    assert np.abs(fine - coarse).mean() < 5
+    assert np.abs(fine - coarse).mean() < 2.5
     assert np.abs(fine - np.roll(coarse, 1, axis=0)).mean() > 40
 
 
