@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from unidad.data.draws import splitmix64
 from unidad.data.faces import ATTRIBUTES, BABY_LIKE, DOMAINS, SUNGLASSES, SourceShares, render
-from unidad.data.faces.attributes import Draws, splitmix64
-from unidad.data.faces.shapes import Canvas, ellipse, rounded_box, segment
+from unidad.data.faces.attributes import face_draws
+from unidad.data.shapes import Canvas, ellipse, rounded_box, segment
 from unidad.errors import UserError
 
 BABIES_ONLY = SourceShares(babies=0.5, sunglasses=0.0)
@@ -55,12 +56,14 @@ def test_splitmix64_gives_the_published_sequence():
 
 
 def test_no_two_draws_coincide_between_domains_seeds_and_indices():
-    draws = [Draws(domain, seed, np.arange(50))("roll") for domain in DOMAINS for seed in range(6)]
+    draws = [
+        face_draws(domain, seed, np.arange(50))("roll") for domain in DOMAINS for seed in range(6)
+    ]
     assert len(np.unique(draws)) == len(DOMAINS) * 6 * 50
 
 
 def test_draws_are_uniform_and_independent():
-    draws = Draws("faces", 0, np.arange(20_000))
+    draws = face_draws("faces", 0, np.arange(20_000))
     roll, yaw = draws("roll"), draws("yaw")
     assert roll.mean() == pytest.approx(0.5, abs=5 * 0.2887 / 20_000**0.5)
     assert roll.std() == pytest.approx(12**-0.5, abs=0.005)

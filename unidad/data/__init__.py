@@ -1,1 +1,1 @@
-"""Image sets: synthetic faces, a user's own folder, and how they lie on disk."""
+"""Image sets: synthetic faces and scenes, prompts, folders, and how they lie on disk."""

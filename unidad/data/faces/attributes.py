@@ -1,11 +1,12 @@
-"""Which face an index stands for: counter-based draws and the attributes of each domain."""
+"""Which face an index stands for: its draws and the attributes of each domain."""
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
+
+from unidad.data.draws import Draws
 
 DOMAINS = ("faces", "babies", "sunglasses", "portraits", "cats")
 
@@ -56,26 +57,9 @@ class SourceShares:
     sunglasses: float = 0.05
 
 
-class Draws:
-    """Random numbers addressed by (domain, seed, index, name), without any state."""
-
-    def __init__(self, domain: str, seed: int, indices: np.ndarray) -> None:
-        start = np.array([(seed * len(DOMAINS) + DOMAINS.index(domain)) % 2**64], dtype=np.uint64)
-        self._keys = splitmix64(splitmix64(start) + indices.astype(np.uint64))
-
-    def __call__(self, name: str, low: float = 0.0, high: float = 1.0) -> np.ndarray:
-        """Uniform float64 (N,) in [low, high), independent for each name."""
-        number = np.array([zlib.crc32(name.encode())], dtype=np.uint64)
-        bits = splitmix64(self._keys ^ splitmix64(number)) >> np.uint64(11)
-        return low + (high - low) * (bits.astype(np.float64) * 2.0**-53)
-
-
-def splitmix64(state: np.ndarray) -> np.ndarray:
-    """Next output of the generator splitmix64 (Steele, Lea and Flood 2014), uint64 (N,)."""
-    mixed = state + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+def face_draws(domain: str, seed: int, indices: np.ndarray) -> Draws:
+    """Draws of the faces with these indices; every domain and seed is a series of its own."""
+    return Draws(seed * len(DOMAINS) + DOMAINS.index(domain), indices)
 
 
 def sample_attributes(domain: str, draws: Draws, shares: SourceShares) -> Values:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import torch
 
-from unidad.data.faces.shapes import (
+from unidad.data.shapes import (
     Canvas,
     Tensor,
     bump,

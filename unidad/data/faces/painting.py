@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from unidad.data.faces.shapes import Canvas, Tensor
+from unidad.data.shapes import Canvas, Tensor
 
 SEPIA = ((26, 16, 10), (84, 50, 26), (150, 100, 54), (206, 160, 100), (246, 222, 172))
 TONES = 7

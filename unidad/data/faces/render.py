@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from unidad.data.faces.attributes import DOMAINS, Draws, SourceShares, sample_attributes
+from unidad.data.faces.attributes import DOMAINS, SourceShares, face_draws, sample_attributes
 from unidad.data.faces.cat import draw_cat
 from unidad.data.faces.human import draw_human
 from unidad.data.faces.painting import finish_painting, wobble
-from unidad.data.faces.shapes import Canvas, Tensor, mixed_colour
 from unidad.data.image_set import ImageSet
+from unidad.data.shapes import Canvas, Tensor, mixed_colour
 from unidad.errors import UserError
 
 RESOLUTIONS = (16, 128)
@@ -46,7 +46,7 @@ def render(
         UserError: an argument is outside its range.
     """
     indices = _check(domain, seed, indices, resolution, shares)
-    draws = Draws(domain, seed, indices)
+    draws = face_draws(domain, seed, indices)
     attributes = sample_attributes(domain, draws, shares)
     values = attributes | {name: draws(name).astype(np.float32) for name in HIDDEN}
     images = np.empty((len(indices), resolution, resolution, 3), dtype=np.uint8)
