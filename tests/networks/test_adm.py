@@ -268,7 +268,10 @@ def drop_upsampling(state):
             "'out.2.weight': 4 output channels; expected 3, or 6",
         ),
         (lambda s: s.update(step=7), "'step' is no named tensor; save"),
-        (lambda s: s.update(step=torch.ones(1).int()), "'step': expected floating-point numbers, found torch.int32"),
+        (
+            lambda s: s.update(step=torch.ones(1).int()),
+            "'step': expected floating-point numbers, found torch.int32",
+        ),
         (lambda s: s.clear(), "no up-sampling layers in 'output_blocks'"),
     ],
 )
@@ -298,8 +301,14 @@ class Harm:
         (lambda p: p.write_text("hello world\n"), "not a readable file of torch.save"),
         (lambda p: p.write_text("<html>404</html>"), "not a readable file of torch.save"),
         (lambda p: p.write_bytes(b""), "not a readable file of torch.save"),
-        (lambda p: torch.save([torch.ones(2)], p), "not a bare state dict: 'list' is no named tensor"),
-        (lambda p: torch.save({1: torch.ones(2)}, p), "not a bare state dict: '1' is no named tensor"),
+        (
+            lambda p: torch.save([torch.ones(2)], p),
+            "'list' is no named tensor",
+        ),
+        (
+            lambda p: torch.save({1: torch.ones(2)}, p),
+            "'1' is no named tensor",
+        ),
         (lambda p: None, "no such file"),
     ],
 )

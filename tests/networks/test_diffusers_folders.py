@@ -147,7 +147,10 @@ UNET, SCHEDULER = "unet/config.json", "scheduler/scheduler_config.json"
         (write(UNET, center_input_sample=True), "center_input_sample: only False is supported"),
         (write(UNET, sample_size=None), f"{UNET}: sample_size: missing"),
         (write(UNET, norm_num_groups=7), f"{UNET}: no model of this kind"),
-        (drop(SCHEDULER, "beta_schedule"), f"{SCHEDULER}: no 'beta_schedule'; only diffusion with betas"),
+        (
+            drop(SCHEDULER, "beta_schedule"),
+            f"{SCHEDULER}: no 'beta_schedule'; only",
+        ),
         (
             write(SCHEDULER, prediction_type="flow"),
             f"{SCHEDULER}: prediction_type is 'flow'; choose one of",
