@@ -99,7 +99,7 @@ def _set_threads(count: int | None) -> None:
 
 
 def _read_settings(path: Path | None, known: Collection[str]) -> dict:
-    from unidad.checkpoint import read_json
+    from unidad.files import read_json
 
     settings = {} if path is None else read_json(path, "`unidad plan --write` makes it")
     unknown = [key for key in settings if key not in known]
@@ -350,8 +350,8 @@ def _add_sample(verbs) -> None:
 
 
 def _sample(options: argparse.Namespace) -> None:
-    from unidad.checkpoint import write_json
     from unidad.config import Evaluation
+    from unidad.files import write_json
     from unidad.sampling import load_pipeline, sample
 
     settings = {"samples": 64, "seed": 0, "batch_size": 64}
@@ -369,10 +369,10 @@ def _sample(options: argparse.Namespace) -> None:
     if options.grid:
         from PIL import Image
 
+        from unidad.files import atomic_file
         from unidad.report.grids import sample_grid
-        from unidad.report.outputs import written_whole
 
-        with written_whole(options.grid) as partial:
+        with atomic_file(options.grid) as partial:
             Image.fromarray(sample_grid(images.images[:64], 8)).save(partial, format="PNG")
 
 
@@ -496,8 +496,8 @@ def _add_trajectory(verbs) -> None:
 
 
 def _trajectory(options: argparse.Namespace) -> None:
-    from unidad.checkpoint import read_json, write_json
     from unidad.config import Evaluation
+    from unidad.files import read_json, write_json
     from unidad.metrics.trajectory import measure_trajectory
 
     spec = read_json(options.spec, "`unidad plan --write` makes it")
@@ -524,7 +524,7 @@ def _add_evaluate(verbs) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from unidad.checkpoint import read_json, write_json
+    from unidad.files import read_json, write_json
     from unidad.metrics.row import evaluate_row
 
     spec = read_json(options.spec, "`unidad plan --write` makes it")

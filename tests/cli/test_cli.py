@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from unidad import cli
-from unidad.checkpoint import write_json
 from unidad.cli import main
 from unidad.data.image_set import ImageSet
+from unidad.files import write_json
 from unidad.metrics.feature_network import FeatureConfig, FeatureNetwork, load_feature_network
 from unidad.metrics.features import Features
 from unidad.networks.folder import WEIGHTS_NAME, new_network
