@@ -19,7 +19,6 @@ from unidad.errors import UserError
 
 SOURCE = "source"
 SOURCE_TEACHER = "source_teacher"
-NEAR_SHARE, FAR_SHARE = 0.25, 0.75
 
 Unit = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -209,8 +208,12 @@ class UnidadVariant(DistilledVariant):
     """AdamW's rate for the online target teacher; null takes the student's. At the student's rate
     a small network soon knows ten images by heart, and the student with it."""
     dmd_target_share: Unit | Literal["auto"] = "auto"
-    """The paper's a, the target teacher's share of DMD. auto: 0.25 near, 0.75 far, 0 without a
+    """The paper's a, the target teacher's share of DMD. auto: by the target's `near`, 0 without a
     target teacher, 1 without dmd_source."""
+    near_target_share: Unit = 0.25
+    """What auto means for a near target."""
+    far_target_share: Unit = 0.75
+    """What auto means for a far one."""
 
 
 AnyVariant = Annotated[FinetuneVariant | Dmd2Variant | UnidadVariant, Field(discriminator="method")]

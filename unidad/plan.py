@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unidad.config import (
-    FAR_SHARE,
-    NEAR_SHARE,
     SOURCE,
     SOURCE_TEACHER,
     AnyVariant,
@@ -314,7 +312,7 @@ class Plan:
         elif not variant.dmd_source:
             share = 1.0
         else:
-            share = NEAR_SHARE if near else FAR_SHARE
+            share = variant.near_target_share if near else variant.far_target_share
         return variant.model_copy(update={"dmd_target_share": share})
 
     def _controls(self, target: str, shots: int | None) -> list[Row]:

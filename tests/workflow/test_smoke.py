@@ -76,6 +76,41 @@ def test_the_cost_of_a_route_counts_every_stage(smoke):
     assert row["cost"]["student_updates"] == 8
 
 
+def test_quality_on_the_way_is_measured_where_runs_keep_snapshots(smoke):
+    row = json.loads((smoke / "metrics/babies/shots5/uni-dad/seed0/nfe2.json").read_text())
+    assert [snapshot["updates"] for snapshot in row["trajectory"]] == [4]
+    distances = [row["trajectory"][0]["metrics"]["frechet_distance"]]
+    distances.append(row["metrics"]["frechet_distance"])
+    assert row["metrics"]["best_frechet_distance"] == min(distances)
+    source = json.loads((smoke / "metrics/source/all/source-teacher.json").read_text())
+    assert [snapshot["updates"] for snapshot in source["trajectory"]] == [4]
+    assert "best FD on the way" in (smoke / "tables/comparison.md").read_text()
+    assert Image.open(smoke / "plots/quality_updates.png").width > 300
+
+
+def test_a_folder_of_ones_own_without_held_out_images(smoke, checkout):
+    """The whole workflow: what needs a reference is left out, the rest is measured."""
+    shutil.copytree(smoke / "data/babies/shots5", checkout / "photos")
+    raw = yaml.safe_load((checkout / "configs/smoke.yaml").read_text())
+    raw |= {
+        "experiment": "mine",
+        "source_teacher": "results/smoke/models/source_teacher",
+        "targets": {"mine": {"folder": "photos"}},
+        "variants": {name: raw["variants"][name] for name in ("FT", "Uni-DAD")},
+    }
+    (checkout / "configs/mine.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    snakemake(checkout, "--cores", "2", "--configfile", "configs/mine.yaml")
+    root = checkout / "results/mine"
+    table = (root / "tables/comparison.md").read_text()
+    assert "Intra-LPIPS" in table
+    assert "FD (synthetic features)" not in table.splitlines()[2]
+    row = json.loads((root / "metrics/mine/shots5/uni-dad/seed0/nfe2.json").read_text())
+    assert row["metrics"]["frechet_distance"] is None
+    assert row["metrics"]["intra_lpips"] > 0
+    for name in ("grids/mine_shots5.png", "plots/quality_nfe.png", "plots/cost.png"):
+        assert Image.open(root / name).width > 200
+
+
 def test_nothing_runs_twice(smoke, checkout):
     again = snakemake(checkout, "-n", "--configfile", "configs/smoke.yaml")
     assert "Nothing to be done" in again.stdout + again.stderr

@@ -39,7 +39,7 @@ def measure_trajectory(
     path = spec["reference_features"]
     reference = Features.load(path) if path else None
     measured = []
-    for snapshot in sorted(folder.iterdir()):
+    for snapshot in sorted(path for path in folder.iterdir() if path.name.isdecimal()):
         pipeline = load_pipeline(snapshot)
         images, _ = sample(pipeline, samples, seed, spec["run"]["nfe"], batch_size, progress)
         metrics = evaluate(
