@@ -24,7 +24,7 @@ UNET = f"unet/{WEIGHTS_NAME}"
 VERBS = {
     *("plan", "prepare", "contact-sheet", "source-teacher", "feature-network", "train-features"),
     *("fitness", "train", "sample", "features", "evaluate", "report", "export", "schema"),
-    *("import-adm", "check-model"),
+    *("import-adm", "check-model", "trajectory"),
 }
 LIGHT = """
 import contextlib, io, json, sys
@@ -73,7 +73,7 @@ def test_from_a_specification_to_a_measured_row(spec, feature_network, image_set
     assert (status, err) == (0, [])
     assert out[0].startswith("run/model: {'student': 2} in ")
     written = sorted(p.name for p in Path("run").glob("[!.]*"))
-    assert written == ["model", "training.csv", "training.json"]
+    assert written == ["model", "snapshots", "training.csv", "training.json"]
 
     Path("settings.json").write_text('{"samples": 40, "seed": 3, "batch_size": 16}')
     sampling = ("sample", "run/model", "--settings", "settings.json", "--quiet")
@@ -110,6 +110,7 @@ def test_from_a_specification_to_a_measured_row(spec, feature_network, image_set
         "training_features": "f/training.npz",
         "sampling": "s/images.json",
         "training": ["run/training.json"],
+        "trajectory": None,
     }
     write_json(Path("row.json"), row)
     assert told("evaluate", "row.json", "--out", "m/row.json", "--quiet") == (0, [], [])
