@@ -127,6 +127,19 @@ def test_the_only_teacher_of_dmd2_reads_the_student_s_prompt_under_guidance(make
     torch.testing.assert_close(real, expected, rtol=1e-4, atol=1e-4)
 
 
+@torch.no_grad()
+def test_many_step_sampling_is_guided_under_the_target_prompt(make_subject_spec):
+    spec = make_subject_spec("finetune", settings={"guidance_scale": 4})
+    method = build_method(spec)
+    target, _, null = embeddings(spec)
+    x, sigma = torch.randn(SHAPE, generator=generator(2)), torch.tensor([0.7, 2.0])
+    plain = method.student(x, sigma, null)
+    expected = plain + 4 * (method.student(x, sigma, target) - plain)
+    torch.testing.assert_close(
+        method.denoiser(method.student, 2)(x, sigma), expected, rtol=1e-4, atol=1e-4
+    )
+
+
 def test_fake_score_and_online_teacher_learn_the_plain_error_of_the_noise(make_subject_spec):
     """At the scheduler's 1000 timesteps, unguided, under the target's prompt."""
     spec = make_subject_spec("unidad", distillation={"heads": "none"})
@@ -275,9 +288,8 @@ def test_other_weights_are_another_run(make_subject_spec, tmp_path):
     own.write_bytes((folder / "unet" / WEIGHTS_NAME).read_bytes())
     spec = make_subject_spec("dmd2", settings={"unet_weights": str(own)})
     seen = {fingerprint(spec)}
-    files = ["unet", "vae"]
-    paths = [own, *(folder / name / WEIGHTS_NAME for name in files)]
-    for path in [*paths, folder / "text_encoder" / TEXT_WEIGHTS_NAME]:
+    models = [folder / name / WEIGHTS_NAME for name in ("unet", "vae")]
+    for path in [own, *models, folder / "text_encoder" / TEXT_WEIGHTS_NAME]:
         state = load_file(path)
         next(iter(state.values())).add_(1)
         save_file(state, path)
