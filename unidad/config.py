@@ -435,6 +435,10 @@ class RunSpec(Section):
     def _taught(self) -> RunSpec:
         if self.variant.method != "finetune" and self.teacher is None:
             raise ValueError(f"method {self.variant.method} needs a 'teacher', a model folder")
+        if getattr(self.variant, "dmd_target_share", None) == "auto":
+            raise ValueError(
+                "variant.dmd_target_share: a run needs a number; `unidad plan` finds it"
+            )
         if self.text_to_image is not None:
             _check_text_to_image(self)
         return self

@@ -323,6 +323,7 @@ def test_unfit_prompts_are_one_clear_line(make_subject_spec, tmp_path, changes, 
         ({"diffusion": {}}, "needs diffusion.spacing 'timesteps'"),
         ({"diffusion": {"spacing": "timesteps", "student_sigma_max": 20}}, "student_sigma_max"),
         ({"variant": {"method": "dmd2", "nfe": 3}}, "students draw in one step; variant.nfe is 3"),
+        ({"variant": {"method": "unidad", "nfe": 1}}, "dmd_target_share: a run needs a number"),
     ],
 )
 def test_unfit_settings_are_refused(make_subject_spec, change, complaint):

@@ -48,4 +48,5 @@ class TrainingImages:
     def _encode(self, images: np.ndarray) -> Tensor:
         """In chunks: an autoencoder's activations at 512x512 fill gigabytes."""
         chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
-        return torch.cat([self.codec.encode(to_tensor(chunk).to(self.device)) for chunk in chunks])
+        encoded = [self.codec.encode(to_tensor(chunk).to(self.device)).cpu() for chunk in chunks]
+        return torch.cat(encoded).to(self.device)
