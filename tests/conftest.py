@@ -1,14 +1,18 @@
-"""Tiny real networks and image sets, shared by the tests."""
+"""Tiny real networks, pipelines and image sets, shared by the tests."""
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from unidad.config import RunSpec
 from unidad.data.image_set import ImageSet
@@ -39,22 +43,25 @@ def image_set():
     return ImageSet(images)
 
 
+def tiny_variant(method: str, training: dict | None, variant: dict) -> dict:
+    settings = {
+        "student_updates": 4,
+        "batch_size": 2,
+        "warmup_updates": 2,
+        "checkpoint_every": 2,
+        "sample_every": 0,
+        "log_every": 1,
+        "trackers": (),
+    }
+    return {"method": method, "training": settings | (training or {})} | variant
+
+
 @pytest.fixture
 def make_spec(tmp_path, model_folder, image_set):
     """Run specifications over the tiny model and images."""
     image_set.save(tmp_path / "images.npz")
 
     def make(method: str, training: dict | None = None, **variant) -> RunSpec:
-        settings = {
-            "student_updates": 4,
-            "batch_size": 2,
-            "warmup_updates": 2,
-            "checkpoint_every": 2,
-            "sample_every": 0,
-            "log_every": 1,
-            "trackers": (),
-        }
-        variant = {"method": method, "nfe": 2, "training": settings | (training or {})} | variant
         if method == "unidad":
             variant = {"dmd_target_share": 0.25} | variant
         return RunSpec(
@@ -68,7 +75,131 @@ def make_spec(tmp_path, model_folder, image_set):
             resolution=16,
             network={},
             diffusion={},
-            variant=variant,
+            variant=tiny_variant(method, training, {"nfe": 2} | variant),
         )
 
     return make
+
+
+@pytest.fixture
+def make_subject_spec(tmp_path, stable_diffusion, image_set):
+    """Run specifications over the tiny text-to-image pipeline: `settings` are text_to_image's."""
+    image_set.save(tmp_path / "subject.npz")
+
+    def make(
+        method: str, training: dict | None = None, settings: dict | None = None, **variant
+    ) -> RunSpec:
+        prompts = {"class_word": "cat", "target": "a prt cat", "source": "a cat"}
+        if method != "finetune":
+            rounds = {"fake_score_updates_per_student_update": 2}
+            variant = {"distillation": rounds} | variant
+        if method == "unidad":
+            variant = {"dmd_target_share": 0.75} | variant
+        return RunSpec(
+            target="my cat",
+            shots=6,
+            label=method,
+            seed=3,
+            data=str(tmp_path / "subject.npz"),
+            student=str(stable_diffusion),
+            teacher=None if method == "finetune" else str(stable_diffusion),
+            resolution=16,
+            network={},
+            diffusion={"spacing": "timesteps", "sigma_data": None},
+            variant=tiny_variant(method, training, {"nfe": 1} | variant),
+            text_to_image={"prompts": prompts} | (settings or {}),
+        )
+
+    return make
+
+
+WORDS = ("a", "cat", "dog", "photo", "prt", "of")
+START, END = "<|startoftext|>", "<|endoftext|>"
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Byte-pair merges, left to right, that make every word of WORDS one token."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    merges, tokens = [], [*letters, *(letter + "</w>" for letter in letters)]
+    for word in WORDS:
+        pieces = [*word[:-1], word[-1] + "</w>"]
+        while len(pieces) > 1:
+            merges.append(f"{pieces[0]} {pieces[1]}")
+            pieces[:2] = [pieces[0] + pieces[1]]
+            tokens.append(pieces[0])
+    vocabulary = {token: index for index, token in enumerate([*tokens, START, END])}
+    folder.mkdir()
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 77}))
+
+
+def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    torch.manual_seed(2)
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=37,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+
+
+@pytest.fixture
+def tiny_unet() -> UNet2DConditionModel:
+    torch.manual_seed(0)
+    return UNet2DConditionModel(
+        sample_size=8,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(32, 64),
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        cross_attention_dim=32,
+        attention_head_dim=8,
+        norm_num_groups=16,
+    )
+
+
+@pytest.fixture
+def tiny_vae() -> AutoencoderKL:
+    torch.manual_seed(1)
+    return AutoencoderKL(
+        block_out_channels=(16, 32),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=4,
+        norm_num_groups=8,
+        sample_size=16,
+    )
+
+
+@pytest.fixture
+def stable_diffusion(tmp_path, tiny_unet, tiny_vae) -> Path:
+    """A pipeline folder as Stable Diffusion 1.5 lies on disk, its scheduler a PNDM."""
+    write_tokenizer(tmp_path / "words")
+    tokenizer = CLIPTokenizer.from_pretrained(tmp_path / "words")
+    scheduler = PNDMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        skip_prk_steps=True,
+        steps_offset=1,
+    )
+    pipeline = StableDiffusionPipeline(
+        tiny_vae.eval(),
+        new_text_encoder(tokenizer).eval(),
+        tokenizer,
+        tiny_unet.eval(),
+        scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(tmp_path / "stable-diffusion")
+    return tmp_path / "stable-diffusion"

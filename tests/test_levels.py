@@ -7,13 +7,15 @@ import torch
 from unidad.config import Diffusion
 from unidad.diffusion import sample_ddim, sample_few_step, sample_heun
 from unidad.errors import UserError
-from unidad.levels import few_step_levels, sampler_of, training_levels
+from unidad.levels import few_step_levels, of_network, sampler_of, timestep_levels, training_levels
+
+ALPHA_BAR = torch.tensor([0.8, 0.5, 0.1])
 
 
 def test_karras_levels_of_the_section():
     """rho 1 spaces them evenly: 1, 2, 3, 4, 5."""
     section = Diffusion(spacing="karras", levels=5, sigma_min=1, sigma_max=5, rho=1)
-    assert training_levels(section).tolist() == [1, 2, 3, 4, 5]
+    assert training_levels(section, ALPHA_BAR).tolist() == [1, 2, 3, 4, 5]
 
 
 def test_lognormal_levels_of_the_section():
@@ -30,7 +32,28 @@ def test_lognormal_levels_of_the_section():
     expected = [min(max(math.exp(q), 0.3), 10) for q in quantiles]
     assert expected[0] == 0.3
     assert expected[3] == 10
-    assert training_levels(section).tolist() == pytest.approx(expected, rel=1e-6)
+    assert training_levels(section, ALPHA_BAR).tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_timesteps_bring_levels_and_range_of_their_own():
+    """sqrt(0.2 / 0.8), sqrt(0.5 / 0.5), sqrt(0.9 / 0.1)."""
+    section = Diffusion(spacing="timesteps", levels=7)
+    assert training_levels(section, ALPHA_BAR).tolist() == pytest.approx([0.5, 1, 3], rel=1e-6)
+    assert torch.equal(timestep_levels(ALPHA_BAR), training_levels(section, ALPHA_BAR))
+    own = of_network(section, ALPHA_BAR)
+    assert (own.sigma_min, own.sigma_max) == pytest.approx((0.5, 3), rel=1e-6)
+    assert few_step_levels(1, own).tolist() == pytest.approx([3], rel=1e-6)
+    assert of_network(Diffusion(), ALPHA_BAR) == Diffusion()
+
+
+def test_a_network_s_levels_are_its_timesteps_one_by_one(network):
+    """Its highest is the level of the last timestep, where a one-step student starts."""
+    section = Diffusion(spacing="timesteps")
+    alpha_bar = network.scheduler.alphas_cumprod
+    levels = training_levels(section, alpha_bar)
+    assert network.timesteps(levels).tolist() == list(range(1000))
+    first = few_step_levels(1, of_network(section, alpha_bar))
+    assert first.item() == pytest.approx(network.sigma_max, rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,18 @@ def same(first, second):
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
-@pytest.mark.parametrize("method", ["finetune", "dmd2", "unidad"])
-def test_a_stopped_run_ends_as_an_uninterrupted_one(make_spec, tmp_path, method):
+@pytest.mark.parametrize(
+    ("fixture", "method"),
+    [
+        ("make_spec", "finetune"),
+        ("make_spec", "dmd2"),
+        ("make_spec", "unidad"),
+        ("make_subject_spec", "unidad"),
+    ],
+)
+def test_a_stopped_run_ends_as_an_uninterrupted_one(request, tmp_path, fixture, method):
     """Six updates at once; six with a stop after the checkpoint at four."""
-    spec = make_spec(method, {"student_updates": 6})
+    spec = request.getfixturevalue(fixture)(method, {"student_updates": 6})
     train(spec, tmp_path / "whole", progress=False)
 
     class Stop(Exception):

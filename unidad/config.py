@@ -43,10 +43,11 @@ class Diffusion(Section):
     """Spacing of the Karras levels."""
     levels: Count = 1000
     """Number of levels that training draws from."""
-    spacing: Literal["karras", "lognormal"] = "karras"
-    """Which levels training draws from: Karras levels (the paper, 256x256), or the quantiles of a
-    log-normal distribution. The same sigma destroys far more of a 32x32 image, so small images want
-    lower levels."""
+    spacing: Literal["karras", "lognormal", "timesteps"] = "karras"
+    """Which levels training draws from: Karras levels (the paper, 256x256), the quantiles of a
+    log-normal distribution, or the network's own timesteps, whose range then replaces sigma_min and
+    sigma_max (personalisation). The same sigma destroys far more of a 32x32 image, so small images
+    want lower levels."""
     lognormal_mean: float = -0.8
     """Mean of log sigma, with spacing lognormal."""
     lognormal_std: Positive = 1.6
@@ -55,6 +56,9 @@ class Diffusion(Section):
     """The few-step student's first level, its pure noise; null takes sigma_max."""
     student_sigma_min: Positive = 0.5
     """The few-step student's last level; its levels are log-linear from its first to here."""
+    sigma_data: Positive | None = 0.5
+    """The denoising loss weights the x0 error by sigma^-2 + sigma_data^-2; null: by sigma^-2, the
+    plain error of the noise (personalisation)."""
 
 
 class Network(Section):
@@ -331,6 +335,75 @@ class Config(Section):
         return self
 
 
+class Prompts(Section):
+    """What text-conditioned networks read."""
+
+    class_word: str
+    """The subject's class: cat, stuffed animal."""
+    rare_token: str = "prt"
+    """The word that comes to stand for the subject."""
+    target: str
+    """Prompt of the subject, with both: a prt cat."""
+    source: str
+    """Prompt of the class, for the source teacher and for prior preservation: a cat."""
+
+    @model_validator(mode="after")
+    def _name_the_subject(self) -> Prompts:
+        for key, word in (("rare_token", self.rare_token), ("class_word", self.class_word)):
+            if not _mentions(self.target, word):
+                raise ValueError(f"target: '{self.target}' does not contain {key} '{word}'")
+        if not _mentions(self.source, self.class_word):
+            raise ValueError(
+                f"source: '{self.source}' does not contain class_word '{self.class_word}'"
+            )
+        if _mentions(self.source, self.rare_token):
+            raise ValueError(
+                f"source: '{self.source}' contains rare_token '{self.rare_token}', "
+                "which means nothing to the source teacher"
+            )
+        return self
+
+
+class Lora(Section):
+    """Low-rank adapters in place of full training, in every trained network."""
+
+    rank: Count = 16
+    """Of the adapters."""
+    layers: Literal["attention", "all"] = "attention"
+    """Adapt the attention's projections, or all linear layers and convolutions."""
+
+
+class Prior(Section):
+    """Prior preservation (DreamBooth): a second denoising loss, on images of the class."""
+
+    images: str
+    """Path of an image set of the class, read with the source prompt."""
+    weight: Positive = 1.0
+    """Of the loss prior_preservation."""
+
+
+class TextToImage(Section):
+    """Personalisation: the networks are text-to-image pipelines (Stable Diffusion 1 and 2)."""
+
+    prompts: Prompts
+    """What the networks read."""
+    guidance_scale: Positive = 7.5
+    """Classifier-free guidance of the teachers, and of many-step sampling; 1 turns it off. Student
+    and fake score have none."""
+    unet_weights: str | None = None
+    """A bare U-Net state dict for the student in place of its folder's own: a distilled release."""
+    fake_score_start: Literal["student", "teacher"] = "student"
+    """Whose weights the fake score starts from: a pre-distilled student is no longer its
+    teacher."""
+    posterior: Literal["mean", "sample"] = "mean"
+    """What stands for a training image: the mean of the autoencoder's posterior, or one sample of
+    it, drawn before training."""
+    lora: Lora | None = None
+    """Train adapters alone; null trains all weights."""
+    prior: Prior | None = None
+    """Prior preservation, with method finetune; null leaves it out."""
+
+
 class RunSpec(Section):
     """All that one training run is: what `unidad train` reads, resolved and validated."""
 
@@ -358,12 +431,39 @@ class RunSpec(Section):
     """The noise process."""
     variant: AnyVariant
     """Method and settings."""
+    text_to_image: TextToImage | None = None
+    """Prompts and settings of text-conditioned networks; null: unconditional ones."""
 
     @model_validator(mode="after")
     def _taught(self) -> RunSpec:
         if self.variant.method != "finetune" and self.teacher is None:
             raise ValueError(f"method {self.variant.method} needs a 'teacher', a model folder")
+        if getattr(self.variant, "dmd_target_share", None) == "auto":
+            raise ValueError(
+                "variant.dmd_target_share: a run needs a number; `unidad plan` finds it"
+            )
+        if self.text_to_image is not None:
+            _check_text_to_image(self)
         return self
+
+
+def _check_text_to_image(spec: RunSpec) -> None:
+    """A one-step student starts at the network's last timestep, as its export does."""
+    variant, diffusion = spec.variant, spec.diffusion
+    if spec.student is None:
+        raise ValueError("text_to_image needs a 'student', the folder of a pipeline")
+    if diffusion.spacing != "timesteps" or diffusion.student_sigma_max is not None:
+        raise ValueError(
+            "text_to_image needs diffusion.spacing 'timesteps' and no diffusion.student_sigma_max"
+        )
+    if variant.sampler == "few_step" and variant.nfe != 1:
+        raise ValueError(f"text_to_image: students draw in one step; variant.nfe is {variant.nfe}")
+    if spec.text_to_image.prior is not None and variant.method != "finetune":
+        raise ValueError(f"text_to_image.prior goes with method finetune, not {variant.method}")
+
+
+def _mentions(prompt: str, phrase: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", prompt) is not None
 
 
 def slug(label: str) -> str:

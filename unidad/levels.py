@@ -20,14 +20,37 @@ from unidad.errors import UserError
 Sampler = Callable[[Denoiser, Tensor, Callable[[], Tensor]], Tensor]
 
 
-def training_levels(diffusion: Diffusion) -> Tensor:
-    """The noise levels, ascending, that training draws from with equal probability."""
+def training_levels(diffusion: Diffusion, alpha_bar: Tensor) -> Tensor:
+    """The noise levels, ascending, that training draws from with equal probability.
+
+    Args:
+        diffusion: the section.
+        alpha_bar: of the network's timesteps, (T,), descending; read with spacing timesteps alone.
+    """
     d = diffusion
+    if d.spacing == "timesteps":
+        return timestep_levels(alpha_bar)
     if d.spacing == "lognormal":
         return lognormal_levels(
             d.levels, d.lognormal_mean, d.lognormal_std, d.sigma_min, d.sigma_max
         )
     return karras_levels(d.levels, d.sigma_min, d.sigma_max, d.rho)
+
+
+def timestep_levels(alpha_bar: Tensor) -> Tensor:
+    """Noise levels ``sqrt((1 - alpha_bar) / alpha_bar)`` of timesteps, float32 (T,), ascending."""
+    alpha_bar = alpha_bar.double()
+    return ((1 - alpha_bar) / alpha_bar).sqrt().float()
+
+
+def of_network(diffusion: Diffusion, alpha_bar: Tensor) -> Diffusion:
+    """The section as it holds for a network: spacing timesteps brings its own range of levels."""
+    if diffusion.spacing != "timesteps":
+        return diffusion
+    levels = timestep_levels(alpha_bar)
+    return diffusion.model_copy(
+        update={"sigma_min": levels[0].item(), "sigma_max": levels[-1].item()}
+    )
 
 
 def few_step_levels(nfe: int, diffusion: Diffusion) -> Tensor:

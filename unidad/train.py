@@ -14,9 +14,17 @@ from unidad.config import RunSpec
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.files import atomic_folder, write_json
+from unidad.levels import of_network
 from unidad.methods import build_method
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.folder import WEIGHTS_NAME
+from unidad.networks.lora import merged_lora
+from unidad.networks.text_to_image import TextToImageNetwork
+from unidad.networks.text_to_image_folder import (
+    TEXT_WEIGHTS_NAME,
+    load_text_encoder,
+    save_one_step,
+)
 from unidad.pipeline import UnidadPipeline
 from unidad.provenance import commit
 from unidad.trainer import Trainer
@@ -41,8 +49,9 @@ def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
         UserError: missing or unfit data or models, a non-finite loss, or another process that
             trains the same run.
     """
-    images = ImageSet.load(spec.data)
-    _check_images(spec, images)
+    images = _load_images(spec, spec.data)
+    prior = None if spec.text_to_image is None else spec.text_to_image.prior
+    class_images = None if prior is None else _load_images(spec, prior.images)
     method = build_method(spec)
     _check_network(spec, method.student)
 
@@ -52,7 +61,7 @@ def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
 
     with _alone(folder):
         _discard_other_state(folder, fingerprint(spec))
-        trainer = Trainer(spec, method, images, folder, progress, keep)
+        trainer = Trainer(spec, method, images, folder, progress, keep, class_images)
         summary = _about(spec) | trainer.run()
         if trainer.accelerator.is_main_process:
             with atomic_folder(folder / "model") as partial:
@@ -97,27 +106,54 @@ def _about(spec: RunSpec) -> dict:
 
 
 def export(network: DiffusionNetwork, spec: RunSpec, folder: Path) -> None:
-    """Save a network as a pipeline folder; sampler and noise levels travel with it."""
+    """Save a network as a pipeline folder; sampler and noise levels travel with it.
+
+    A text-to-image network becomes an ordinary ``StableDiffusionPipeline``, its adapters merged.
+    """
+    if spec.text_to_image is not None:
+        save_one_step(_without_adapters(network, spec), load_text_encoder(spec.student), folder)
+        return
     UnidadPipeline(
         network.unet,
         network.scheduler,
         spec.variant.sampler,
         spec.variant.nfe,
-        spec.diffusion.model_dump(),
+        of_network(spec.diffusion, network.scheduler.alphas_cumprod).model_dump(),
     ).save_pretrained(folder)
+
+
+def _without_adapters(network: TextToImageNetwork, spec: RunSpec) -> TextToImageNetwork:
+    if spec.text_to_image.lora is None:
+        return network
+    return TextToImageNetwork(merged_lora(network.unet), network.scheduler, network.codec)
 
 
 def fingerprint(spec: RunSpec) -> str:
     """Hash of all that a run depends on: its spec, its images, the weights it starts from."""
     digest = hashlib.sha256(spec.model_dump_json().encode())
     inputs = [Path(spec.data)]
-    for folder in (spec.student, spec.teacher, spec.target_teacher):
+    folders = [spec.student, spec.teacher, spec.target_teacher]
+    if spec.text_to_image is not None:
+        inputs += _text_to_image_inputs(spec)
+        if spec.text_to_image.unet_weights is not None:
+            folders.remove(spec.student)
+    for folder in folders:
         if folder is not None:
             inputs.append(Path(folder) / "unet" / WEIGHTS_NAME)
     for path in inputs:
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def _text_to_image_inputs(spec: RunSpec) -> list[Path]:
+    settings, folder = spec.text_to_image, Path(spec.student)
+    inputs = [folder / "vae" / WEIGHTS_NAME, folder / "text_encoder" / TEXT_WEIGHTS_NAME]
+    if settings.unet_weights is not None:
+        inputs.append(Path(settings.unet_weights))
+    if settings.prior is not None:
+        inputs.append(Path(settings.prior.images))
+    return inputs
 
 
 def _discard_other_state(folder: Path, current: str) -> None:
@@ -138,14 +174,16 @@ def _publish_snapshots(folder: Path) -> None:
             shutil.copytree(folder / "state" / SNAPSHOTS, partial, dirs_exist_ok=True)
 
 
-def _check_images(spec: RunSpec, images: ImageSet) -> None:
+def _load_images(spec: RunSpec, path: str) -> ImageSet:
+    images = ImageSet.load(path)
     side = spec.resolution
     if images.images.shape[1:3] != (side, side):
         height, width = images.images.shape[1:3]
         raise UserError(
-            f"{spec.data}: images are {width}x{height}, the run wants {side}x{side}; "
+            f"{path}: images are {width}x{height}, the run wants {side}x{side}; "
             "run `unidad prepare` again"
         )
+    return images
 
 
 def _check_network(spec: RunSpec, network: DiffusionNetwork) -> None:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from PIL import Image
@@ -20,15 +21,17 @@ from tqdm import tqdm
 
 from unidad.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from unidad.config import RunSpec
-from unidad.data.image_set import ImageSet, to_tensor, to_uint8
+from unidad.data.image_set import ImageSet, to_uint8
 from unidad.diffusion import IndexedNoise
 from unidad.errors import UserError
 from unidad.files import atomic_file
 from unidad.levels import sampler_of
-from unidad.methods.base import Method, StepOutput
+from unidad.methods.base import Batch, Method, StepOutput
+from unidad.methods.training_images import CHUNK, TrainingImages
 from unidad.networks.diffusion_network import DiffusionNetwork
 
 GRID_IMAGES = 16
+ENLARGED_UP_TO = 128
 
 
 class Trainer:
@@ -44,6 +47,7 @@ class Trainer:
         folder: holds ``state/`` (checkpoints, log), ``samples/`` and the trackers' files.
         progress: show a progress bar.
         keep: called with the student updates so far at each of the run's snapshots.
+        class_images: images of the subject's class, for prior preservation.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Trainer:
         folder: Path,
         progress: bool = True,
         keep: Callable[[int], None] | None = None,
+        class_images: ImageSet | None = None,
     ):
         self.spec, self.method, self.folder, self.progress = spec, method, folder, progress
         self.keep = keep
@@ -63,7 +68,8 @@ class Trainer:
             log_with=list(self.settings.trackers) or None, project_dir=str(folder)
         )
         device = self.accelerator.device
-        self.real = method.student.codec.encode(to_tensor(images.images)).to(device)
+        self.real = self._encoded(images)
+        self.of_class = None if class_images is None else self._encoded(class_images)
         for module in (value for value in vars(method).values() if isinstance(value, nn.Module)):
             module.to(device)
         self.ema = None
@@ -72,7 +78,9 @@ class Trainer:
         if self.settings.compile:
             _compile(method)
         self.parameters = {
-            group: [p for name in names for p in method.networks[name].parameters()]
+            group: [
+                p for name in names for p in method.networks[name].parameters() if p.requires_grad
+            ]
             for group, names in method.groups.items()
         }
         self.optimisers = {group: self._optimiser(group) for group in method.groups}
@@ -125,20 +133,19 @@ class Trainer:
         generator = torch.Generator().manual_seed(
             (self.spec.seed * 1_000_003 + iteration) * 1009 + self.accelerator.process_index
         )
-        real = self._real_batch(generator)
-        for output in self.method.step(real, iteration, generator):
+        batch = self._real_batch(generator)
+        for output in self.method.step(batch, iteration, generator):
             self._update(output, iteration)
 
-    def _real_batch(self, generator: torch.Generator) -> Tensor:
+    def _encoded(self, images: ImageSet) -> TrainingImages:
+        codec, device = self.method.student.codec, self.accelerator.device
+        return TrainingImages(images.images, codec, device, self.settings.horizontal_flip)
+
+    def _real_batch(self, generator: torch.Generator) -> Batch:
         count = self.settings.batch_size
-        chosen = torch.randint(len(self.real), (count,), generator=generator)
-        real = self.real[chosen.to(self.real.device)]
-        if not self.settings.horizontal_flip:
-            return real
-        codec = self.method.student.codec
-        flip = (torch.rand(count, generator=generator) < 0.5).to(real.device)
-        flipped = codec.encode(codec.decode(real).flip(-1))
-        return torch.where(flip.reshape(-1, 1, 1, 1), flipped, real)
+        x0 = self.real.draw(count, generator)
+        of_class = None if self.of_class is None else self.of_class.draw(count, generator)
+        return self.method.batch(x0, of_class)
 
     def _update(self, output: StepOutput, iteration: int) -> None:
         for name, loss in output.losses.items():
@@ -184,8 +191,9 @@ class Trainer:
             return
         updates = self.updates["student"]
         decay = min(self.settings.ema_decay, (1 + updates) / (10 + updates))
-        averages = list(self.ema.parameters())
-        torch._foreach_lerp_(averages, list(self.method.student.parameters()), 1 - decay)
+        pairs = zip(self.ema.parameters(), self.method.student.parameters(), strict=True)
+        averages, weights = zip(*(pair for pair in pairs if pair[1].requires_grad), strict=True)
+        torch._foreach_lerp_(averages, weights, 1 - decay)
 
     def _after(self, iteration: int, bar: tqdm) -> None:
         updates = self.updates["student"]
@@ -245,19 +253,21 @@ class Trainer:
     @torch.no_grad()
     def _save_grid(self, updates: int) -> None:
         variant = self.spec.variant
-        sampler, levels = sampler_of(variant.sampler, variant.nfe, self.spec.diffusion)
+        sampler, levels = sampler_of(variant.sampler, variant.nfe, self.method.diffusion)
         noise = IndexedNoise(self.spec.seed, range(GRID_IMAGES), self.method.student.shape)
         device = self.accelerator.device
-        x0 = sampler(self.result, levels.to(device), lambda: noise().to(device))
-        images = to_uint8(self.method.student.codec.decode(x0))
+        net = self.method.denoiser(self.result, GRID_IMAGES)
+        x0 = sampler(net, levels.to(device), lambda: noise().to(device))
+        codec = self.method.student.codec
+        images = np.concatenate([to_uint8(codec.decode(part)) for part in x0.split(CHUNK)])
         side = math.isqrt(len(images))
         rows = images.reshape(side, side, *images.shape[1:]).transpose(0, 2, 1, 3, 4)
         grid = Image.fromarray(rows.reshape(side * images.shape[1], side * images.shape[2], 3))
         folder = self.folder / "samples"
         folder.mkdir(parents=True, exist_ok=True)
-        grid.resize((grid.width * 3, grid.height * 3), Image.Resampling.NEAREST).save(
-            folder / f"{updates:06d}.png"
-        )
+        scale = 3 if images.shape[1] <= ENLARGED_UP_TO else 1
+        grid = grid.resize((grid.width * scale, grid.height * scale), Image.Resampling.NEAREST)
+        grid.save(folder / f"{updates:06d}.png")
 
     def _summary(self) -> dict:
         if torch.cuda.is_available():

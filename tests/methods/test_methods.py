@@ -13,14 +13,16 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def real_images(method, spec, count=2):
-    return method.student.codec.encode(to_tensor(ImageSet.load(spec.data).images[:count]))
+@torch.no_grad()
+def real_batch(method, spec, count=2):
+    images = to_tensor(ImageSet.load(spec.data).images[:count])
+    return method.batch(method.student.codec.encode(images))
 
 
 def run_phases(method, spec, iterations):
     """Apply plain gradient steps as the trainer would; yield (group, names of changed networks)."""
     for iteration in range(iterations):
-        steps = method.step(real_images(method, spec), iteration, generator(iteration))
+        steps = method.step(real_batch(method, spec), iteration, generator(iteration))
         for output in steps:
             before = copy.deepcopy(method.networks.state_dict())
             parameters = [
@@ -48,9 +50,10 @@ EXPECTED = {
 }
 
 
+@pytest.mark.parametrize("fixture", ["make_spec", "make_subject_spec"])
 @pytest.mark.parametrize("method_name", EXPECTED)
-def test_each_phase_moves_only_its_own_networks(make_spec, method_name):
-    spec = make_spec(method_name)
+def test_each_phase_moves_only_its_own_networks(request, fixture, method_name):
+    spec = request.getfixturevalue(fixture)(method_name)
     method = build_method(spec)
     teacher = copy.deepcopy(getattr(method, "teacher", None) or torch.nn.Linear(1, 1))
     seen = dict(run_phases(method, spec, 5))
@@ -72,8 +75,9 @@ def student_output(spec, seed=5) -> tuple[StepOutput, torch.Tensor]:
     with torch.no_grad():  # move the fake score off the teacher, so that g is not zero
         for parameter in method.fake_score.unet.parameters():
             parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator(9)))
-    x0 = method.student_images(real_images(method, spec), generator(seed), with_gradient=True)
-    return method.student_step(x0, generator(seed)), x0
+    batch = real_batch(method, spec)
+    x0 = method.student_images(batch, generator(seed), with_gradient=True)
+    return method.student_step(x0, batch, generator(seed)), x0
 
 
 def test_dual_domain_weights_and_terms(make_spec):
@@ -117,13 +121,13 @@ def test_gradient_ratio_balances_at_the_image(make_spec):
 def test_gradient_through_the_last_step_alone_ignores_the_earlier_ones(make_spec):
     spec = make_spec("dmd2", distillation={"gradient_through": "last"})
     method = build_method(spec)
-    real = real_images(method, spec)
+    real = real_batch(method, spec)
     last = method.student_images(real, generator(), with_gradient=True)
     full_spec = make_spec("dmd2")
     full = build_method(full_spec).student_images(real, generator(), with_gradient=True)
     assert torch.allclose(last, full)
     assert not method.student_images(real, generator(), with_gradient=False).requires_grad
-    noise = [torch.randn(real.shape, generator=g) for g in [generator()] for _ in range(2)]
+    noise = [torch.randn(real.x0.shape, generator=g) for g in [generator()] for _ in range(2)]
     with torch.no_grad():
         x = method.student_levels[0] * noise[0]
         x = method.student(x, method.student_levels[0].expand(2)) + (
@@ -142,8 +146,8 @@ def test_critic_pass_is_one_batch_and_the_decoder_stays_out(make_spec):
     sizes, decoded = [], []
     method.fake_score.unet.conv_in.register_forward_pre_hook(lambda m, a: sizes.append(len(a[0])))
     method.fake_score.unet.conv_out.register_forward_hook(lambda m, a, o: decoded.append(len(o)))
-    real = real_images(method, spec)
-    method.fake_score_step(torch.zeros_like(real), real, generator())
+    real = real_batch(method, spec)
+    method.fake_score_step(torch.zeros_like(real.x0), real, generator())
     assert sizes == [2, 4]
     assert decoded == [2]
 
@@ -160,7 +164,7 @@ def test_gan_options_train(make_spec, loss, heads):
 
 
 def _images(spec):
-    return real_images(build_method(spec), spec)
+    return real_batch(build_method(spec), spec)
 
 
 def test_shared_levels_noise_real_and_fake_alike(make_spec):
@@ -168,11 +172,11 @@ def test_shared_levels_noise_real_and_fake_alike(make_spec):
         spec = make_spec("dmd2", distillation={"gan_shared_levels": shared})
         method = build_method(spec)
         seen = []
-        method.fake_score.features = lambda x, sigma, seen=seen, f=method.fake_score.features: (
-            seen.append(sigma) or f(x, sigma)
+        method.fake_score.features = lambda x, sigma, c, seen=seen, f=method.fake_score.features: (
+            seen.append(sigma) or f(x, sigma, c)
         )
-        real = real_images(method, spec)
-        method.fake_score_step(torch.zeros_like(real), real, generator())
+        real = real_batch(method, spec)
+        method.fake_score_step(torch.zeros_like(real.x0), real, generator())
         assert torch.equal(seen[0][:2], seen[0][2:]) == shared
 
 
@@ -186,8 +190,8 @@ def test_finetune_at_the_student_s_levels(make_spec):
 def test_the_loss_of_finetune_is_the_denoising_loss(make_spec):
     spec = make_spec("finetune")
     method = build_method(spec)
-    real = real_images(method, spec)
+    real = real_batch(method, spec)
     (output,) = method.step(real, 0, generator(4))
-    x, sigma = method.noised(real, generator(4))
-    expected = losses.denoising(method.student(x, sigma), real, sigma)
+    x, sigma = method.noised(real.x0, generator(4))
+    expected = losses.denoising(method.student(x, sigma), real.x0, sigma)
     assert output.total.item() == pytest.approx(expected.item())

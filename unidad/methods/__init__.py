@@ -3,49 +3,86 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from functools import partial
 
 import torch
 
 from unidad.config import RunSpec
-from unidad.methods.base import Method
+from unidad.methods.base import Conditions, Method
 from unidad.methods.dmd2 import Dmd2
 from unidad.methods.finetune import Finetune
 from unidad.methods.unidad import UniDad
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.folder import load_network, new_network
+from unidad.networks.lora import add_lora
+from unidad.networks.text_to_image_folder import (
+    load_codec,
+    load_text_encoder,
+    load_text_to_image,
+)
 
 
 def build_method(spec: RunSpec) -> Method:
     """Load the networks that a run spec names and put the method together.
 
-    Fresh networks and heads are initialised from the spec's seed.
+    Fresh networks, heads and adapters are initialised from the spec's seed.
 
     Raises:
-        UserError: a model folder is missing, unreadable or of another architecture.
+        UserError: a model folder is missing, unreadable or of another architecture, or a prompt
+            does not fit its tokenizer.
     """
     torch.manual_seed(spec.seed)
     variant = spec.variant
-    bf16 = variant.training.bf16
-    student = _student(spec)
+    conditions = None if spec.text_to_image is None else embed_prompts(spec)
+    load = _loader(spec)
+    student = _student(spec, load)
     if variant.method == "finetune":
-        return Finetune(spec, student)
-    teacher = load_network(spec.teacher, bf16)
-    fake_score = copy.deepcopy(teacher)
+        return Finetune(spec, _adapted(spec, student), conditions)
+    teacher = load(spec.teacher)
+    fake_score = copy.deepcopy(student if _starts_from_student(spec) else teacher)
+    _adapted(spec, student)
+    _adapted(spec, fake_score)
     if variant.method == "dmd2":
-        return Dmd2(spec, student, fake_score, teacher)
+        return Dmd2(spec, student, fake_score, teacher, conditions)
     if spec.target_teacher is not None:
-        target_teacher = load_network(spec.target_teacher, bf16)
+        target_teacher = load(spec.target_teacher)
+    elif variant.target_teacher == "online":
+        target_teacher = _adapted(spec, copy.deepcopy(teacher))
     else:
-        target_teacher = copy.deepcopy(teacher) if variant.target_teacher == "online" else None
-    return UniDad(
-        spec, student, fake_score, teacher if variant.dmd_source else None, target_teacher
-    )
+        target_teacher = None
+    source_teacher = teacher if variant.dmd_source else None
+    return UniDad(spec, student, fake_score, source_teacher, target_teacher, conditions)
 
 
-def _student(spec: RunSpec) -> DiffusionNetwork:
+def embed_prompts(spec: RunSpec) -> Conditions:
+    """Embed a text-conditioned run's prompts; the text encoder is not needed again in training.
+
+    Raises:
+        UserError: a missing text encoder, a rare token or class that the tokenizer splits, or a
+            prompt too long.
+    """
+    prompts = spec.text_to_image.prompts
+    text = load_text_encoder(spec.student)
+    text.check_words(prompts.rare_token, "prompts.rare_token")
+    text.check_words(prompts.class_word, "prompts.class_word")
+    return Conditions(*text([prompts.target, prompts.source, ""]).split(1))
+
+
+def _loader(spec: RunSpec) -> Callable[..., DiffusionNetwork]:
+    """Model folder → network; text-conditioned networks share the student's autoencoder."""
     bf16 = spec.variant.training.bf16
+    if spec.text_to_image is None:
+        return partial(load_network, bf16=bf16)
+    codec = load_codec(spec.student, spec.text_to_image.posterior)
+    return partial(load_text_to_image, codec=codec, bf16=bf16)
+
+
+def _student(spec: RunSpec, load: Callable[..., DiffusionNetwork]) -> DiffusionNetwork:
+    if spec.text_to_image is not None:
+        return load(spec.student, unet_weights=spec.text_to_image.unet_weights)
     if spec.student is not None:
-        return load_network(spec.student, bf16)
+        return load(spec.student)
     network = spec.network
     return new_network(
         spec.resolution,
@@ -53,5 +90,17 @@ def _student(spec: RunSpec) -> DiffusionNetwork:
         network.channels,
         network.layers,
         network.prediction_type,
-        bf16,
+        spec.variant.training.bf16,
     )
+
+
+def _starts_from_student(spec: RunSpec) -> bool:
+    return spec.text_to_image is not None and spec.text_to_image.fake_score_start == "student"
+
+
+def _adapted(spec: RunSpec, network: DiffusionNetwork) -> DiffusionNetwork:
+    """Give a network that is to be trained its adapters, where the spec wants them."""
+    lora = None if spec.text_to_image is None else spec.text_to_image.lora
+    if lora is not None:
+        add_lora(network.unet, lora.rank, lora.layers)
+    return network

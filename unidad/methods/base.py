@@ -5,14 +5,51 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from unidad import losses
 from unidad.config import RunSpec
-from unidad.diffusion import add_noise, draw_levels
-from unidad.levels import few_step_levels, training_levels
+from unidad.diffusion import Denoiser, add_noise, draw_levels
+from unidad.levels import few_step_levels, of_network, training_levels
 from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.guidance import Guided, guided
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images with what the networks are told about them; unconditional networks are told nothing.
+
+    Attributes:
+        x0: (N, C, H, W) in the network's space.
+        condition: embeddings (N, L, D) of the target's prompt: for all but the source teacher.
+        source_condition: embeddings (N, L, D) of the source's prompt.
+        prior: images of the subject's class with the source's prompt as their condition, where
+            prior preservation is on.
+    """
+
+    x0: Tensor
+    condition: Tensor | None = None
+    source_condition: Tensor | None = None
+    prior: Batch | None = None
+
+
+class Conditions(nn.Module):
+    """Embeddings, each (1, L, D), of a run's prompts; they follow the networks' device.
+
+    Args:
+        target: of the target's prompt ("a prt cat").
+        source: of the source's prompt ("a cat").
+        null: of the empty prompt, for guidance.
+    """
+
+    def __init__(self, target: Tensor, source: Tensor, null: Tensor):
+        super().__init__()
+        self.register_buffer("target", target, persistent=False)
+        self.register_buffer("source", source, persistent=False)
+        self.register_buffer("null", null, persistent=False)
 
 
 @dataclass
@@ -47,12 +84,16 @@ class Method(ABC):
     networks: nn.ModuleDict
     groups: dict[str, tuple[str, ...]]
 
-    def __init__(self, spec: RunSpec, student: DiffusionNetwork):
+    def __init__(
+        self, spec: RunSpec, student: DiffusionNetwork, conditions: Conditions | None = None
+    ):
         self.spec = spec
         self.student = student
-        diffusion = spec.diffusion
-        self.levels = training_levels(diffusion)
-        self.student_levels = few_step_levels(spec.variant.nfe, diffusion)
+        self.conditions = conditions
+        alpha_bar = student.scheduler.alphas_cumprod
+        self.diffusion = of_network(spec.diffusion, alpha_bar)
+        self.levels = training_levels(spec.diffusion, alpha_bar)
+        self.student_levels = few_step_levels(spec.variant.nfe, self.diffusion)
 
     @property
     def iterations_per_student_update(self) -> int:
@@ -65,15 +106,44 @@ class Method(ABC):
 
     @abstractmethod
     def step(
-        self, real: Tensor, iteration: int, generator: torch.Generator
+        self, batch: Batch, iteration: int, generator: torch.Generator
     ) -> Iterator[StepOutput]:
         """Yield the updates of one iteration, in order; each is applied before the next is asked.
 
         Args:
-            real: training images in the network's space, (N, C, H, W).
+            batch: training images.
             iteration: from 0.
             generator: the source of every random draw of this iteration.
         """
+
+    def batch(self, x0: Tensor, class_x0: Tensor | None = None) -> Batch:
+        """Put images (N, C, H, W) and perhaps images of the class together with their prompts."""
+        if self.conditions is None:
+            return Batch(x0)
+        target, source = self.conditions.target, self.conditions.source
+        prior = None if class_x0 is None else Batch(class_x0, _for_each(class_x0, source))
+        return Batch(x0, _for_each(x0, target), _for_each(x0, source), prior)
+
+    def guided(self, teacher: DiffusionNetwork) -> DiffusionNetwork | Guided:
+        """A teacher as it teaches: under classifier-free guidance where there are prompts."""
+        if self.conditions is None:
+            return teacher
+        return guided(teacher, self.conditions.null, self.spec.text_to_image.guidance_scale)
+
+    def denoiser(self, network: DiffusionNetwork, count: int) -> Denoiser:
+        """What samples ``count`` images: reads the target's prompt; guided if of many steps."""
+        if self.conditions is None:
+            return network
+        network = network if self.spec.variant.sampler == "few_step" else self.guided(network)
+        return partial(network, condition=self.conditions.target.expand(count, -1, -1))
+
+    def denoising(
+        self, network: DiffusionNetwork, batch: Batch, generator: torch.Generator
+    ) -> Tensor:
+        """The denoising loss of a network on a batch, at random levels."""
+        x, sigma = self.noised(batch.x0, generator)
+        x0_hat = network(x, sigma, batch.condition)
+        return losses.denoising(x0_hat, batch.x0, sigma, self.spec.diffusion.sigma_data)
 
     def noised(
         self, x0: Tensor, generator: torch.Generator, inner: float = 0.0
@@ -86,3 +156,7 @@ class Method(ABC):
     def normal(like: Tensor, generator: torch.Generator) -> Tensor:
         """Standard normal noise in the shape and on the device of ``like``."""
         return torch.randn(like.shape, generator=generator).to(like.device)
+
+
+def _for_each(x0: Tensor, embedding: Tensor) -> Tensor:
+    return embedding.expand(len(x0), -1, -1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from unidad import losses
 from unidad.config import RunSpec
 from unidad.diffusion import add_noise, draw_levels, few_step_trajectory
-from unidad.methods.base import Method, StepOutput
+from unidad.methods.base import Batch, Conditions, Method, StepOutput
 from unidad.networks.diffusion_network import DiffusionNetwork, frozen
 from unidad.networks.discriminator import build_discriminator
 
@@ -24,8 +26,9 @@ class Dmd2(Method):
     Args:
         spec: the run.
         student: G.
-        fake_score: starts from the teacher's weights.
+        fake_score: starts from the teacher's or the student's weights.
         teacher: frozen; None leaves DMD out.
+        conditions: embeddings of the prompts; None for unconditional networks.
     """
 
     def __init__(
@@ -34,8 +37,9 @@ class Dmd2(Method):
         student: DiffusionNetwork,
         fake_score: DiffusionNetwork,
         teacher: DiffusionNetwork | None,
+        conditions: Conditions | None = None,
     ):
-        super().__init__(spec, student)
+        super().__init__(spec, student, conditions)
         self.options = spec.variant.distillation
         self.fake_score = fake_score
         self.teacher = None if teacher is None else teacher.requires_grad_(False)
@@ -57,30 +61,30 @@ class Dmd2(Method):
         return super().learning_rate(group) if own is None else own
 
     def step(
-        self, real: Tensor, iteration: int, generator: torch.Generator
+        self, batch: Batch, iteration: int, generator: torch.Generator
     ) -> Iterator[StepOutput]:
         """Fake score and discriminator every iteration, the student every R-th.
 
         The fake score sees the very images that the student was updated on.
         """
         update_student = self.updates_student(iteration)
-        x0_student = self.student_images(real, generator, with_gradient=update_student)
+        x0_student = self.student_images(batch, generator, with_gradient=update_student)
         if update_student:
-            yield self.student_step(x0_student, generator)
-        yield self.fake_score_step(x0_student.detach(), real, generator)
+            yield self.student_step(x0_student, batch, generator)
+        yield self.fake_score_step(x0_student.detach(), batch, generator)
 
     def updates_student(self, iteration: int) -> bool:
         """Whether this iteration ends a round of R fake-score updates."""
         return (iteration + 1) % self.iterations_per_student_update == 0
 
     def student_images(
-        self, like: Tensor, generator: torch.Generator, with_gradient: bool
+        self, batch: Batch, generator: torch.Generator, with_gradient: bool
     ) -> Tensor:
         """Draw a batch from the student: K steps from pure noise (SPEC section 3)."""
         steps = few_step_trajectory(
-            self.student,
-            self.student_levels.to(like.device),
-            lambda: self.normal(like, generator),
+            partial(self.student, condition=batch.condition),
+            self.student_levels.to(batch.x0.device),
+            lambda: self.normal(batch.x0, generator),
         )
         through = len(self.student_levels) if self.options.gradient_through == "all" else 1
         for step in range(len(self.student_levels)):
@@ -89,30 +93,37 @@ class Dmd2(Method):
                 x0 = next(steps)
         return x0
 
-    def student_step(self, x0_student: Tensor, generator: torch.Generator) -> StepOutput:
+    def student_step(
+        self, x0_student: Tensor, batch: Batch, generator: torch.Generator
+    ) -> StepOutput:
         """Distribution matching and, with a discriminator, the adversarial loss."""
         output = StepOutput("student", {})
-        self.add_distribution_matching(output, x0_student, generator)
+        self.add_distribution_matching(output, x0_student, batch, generator)
         if self.discriminator is not None:
-            self._add_gan(output, x0_student, generator)
+            self._add_gan(output, x0_student, batch, generator)
         return output
 
     def distribution_matching_terms(
-        self, x: Tensor, sigma: Tensor
+        self, x: Tensor, sigma: Tensor, batch: Batch
     ) -> dict[str, tuple[float, Tensor]]:
-        """Loss name → (weight, the teacher's x0 prediction at x); no gradient."""
-        return {} if self.teacher is None else {"dmd_source": (1.0, self.teacher(x, sigma))}
+        """Loss name → (weight, the teacher's x0 prediction at x); no gradient.
+
+        The only teacher models the student's own domain, and reads the same prompt.
+        """
+        if self.teacher is None:
+            return {}
+        return {"dmd_source": (1.0, self.guided(self.teacher)(x, sigma, batch.condition))}
 
     def add_distribution_matching(
-        self, output: StepOutput, x0_student: Tensor, generator: torch.Generator
+        self, output: StepOutput, x0_student: Tensor, batch: Batch, generator: torch.Generator
     ) -> None:
         """Add one DMD loss for each teacher; equal in gradient to the loss of the mixed g."""
         with torch.no_grad():
             x, sigma = self.noised(x0_student, generator, INNER_LEVELS)
-            terms = self.distribution_matching_terms(x, sigma)
+            terms = self.distribution_matching_terms(x, sigma, batch)
             if not terms:
                 return
-            fake = self.fake_score(x, sigma)
+            fake = self.fake_score(x, sigma, batch.condition)
         combined = torch.zeros_like(x)
         for name, (weight, real) in terms.items():
             gradient = losses.dmd_gradient(
@@ -123,7 +134,9 @@ class Dmd2(Method):
             combined += weight * gradient
         output.logs["dmd_gradient_norm"] = float(combined.norm() / combined.numel())
 
-    def _add_gan(self, output: StepOutput, x0_student: Tensor, generator: torch.Generator) -> None:
+    def _add_gan(
+        self, output: StepOutput, x0_student: Tensor, batch: Batch, generator: torch.Generator
+    ) -> None:
         """Add the student's GAN loss; its gradient at the image is logged, perhaps rescaled."""
         ratio = self.options.gan_gradient_ratio
         images = x0_student.view_as(x0_student)
@@ -141,35 +154,35 @@ class Dmd2(Method):
             images.register_hook(at_the_image)
         with frozen(self.fake_score, self.discriminator):
             x, sigma = self.noised(images, generator)
-            logits = self.discriminator(self.fake_score.features(x, sigma))
+            logits = self.discriminator(self.fake_score.features(x, sigma, batch.condition))
         output.losses["gan_student"] = losses.gan_student(
             logits, self.options.gan_loss, self.options.gan_logits
         )
         output.weights["gan_student"] = weight
 
     def fake_score_step(
-        self, x0_student: Tensor, real: Tensor, generator: torch.Generator
+        self, x0_student: Tensor, batch: Batch, generator: torch.Generator
     ) -> StepOutput:
         """Denoising of the student's images, and the discriminator through the shared encoder."""
-        x, sigma = self.noised(x0_student, generator)
-        denoising = losses.denoising(self.fake_score(x, sigma), x0_student, sigma)
+        denoising = self.denoising(self.fake_score, replace(batch, x0=x0_student), generator)
         output = StepOutput("fake_score", {"fake_score_denoising": denoising})
         if self.discriminator is not None:
-            self._add_discriminator(output, x0_student, real, generator)
+            self._add_discriminator(output, x0_student, batch, generator)
         return output
 
     def _add_discriminator(
-        self, output: StepOutput, x0_student: Tensor, real: Tensor, generator: torch.Generator
+        self, output: StepOutput, x0_student: Tensor, batch: Batch, generator: torch.Generator
     ) -> None:
-        count = len(real)
-        levels = self.levels.to(real.device)
-        images = torch.cat([real, x0_student])
+        count = len(batch.x0)
+        levels = self.levels.to(batch.x0.device)
+        images = torch.cat([batch.x0, x0_student])
         if self.options.gan_shared_levels:
             sigma = draw_levels(levels, count, generator).repeat(2)
         else:
             sigma = draw_levels(levels, 2 * count, generator)
         x = add_noise(images, self.normal(images, generator), sigma)
-        on_real, on_fake = self.discriminator(self.fake_score.features(x, sigma)).split(count)
+        features = self.fake_score.features(x, sigma, _twice(batch.condition))
+        on_real, on_fake = self.discriminator(features).split(count)
         output.losses["gan_discriminator"] = losses.gan_discriminator(
             on_real, on_fake, self.options.gan_loss, self.options.gan_logits
         )
@@ -178,18 +191,29 @@ class Dmd2(Method):
             correct = torch.cat([on_real > 0, on_fake < 0]).float().mean()
         output.logs["discriminator_accuracy"] = float(correct)
         if self.options.gan_loss == "wgan-gp":
-            self._add_gradient_penalty(output, x, sigma, generator)
+            self._add_gradient_penalty(output, x, sigma[:count], batch, generator)
 
     def _add_gradient_penalty(
-        self, output: StepOutput, x: Tensor, sigma: Tensor, generator: torch.Generator
+        self,
+        output: StepOutput,
+        x: Tensor,
+        sigma: Tensor,
+        batch: Batch,
+        generator: torch.Generator,
     ) -> None:
         real, fake = x.chunk(2)
         mix = torch.rand(len(real), generator=generator).to(x.device)
         between = add_noise(real, fake - real, mix).requires_grad_(True)
         with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivative
-            logits = self.discriminator(self.fake_score.features(between, sigma[: len(real)]))
+            features = self.fake_score.features(between, sigma, batch.condition)
+            logits = self.discriminator(features)
         (gradient,) = torch.autograd.grad(logits.sum(), between, create_graph=True)
         output.losses["gan_gradient_penalty"] = losses.gradient_penalty(gradient)
         output.weights["gan_gradient_penalty"] = (
             self.options.gan_penalty_weight * self.options.gan_discriminator_weight
         )
+
+
+def _twice(condition: Tensor | None) -> Tensor | None:
+    """The condition of real and student images in one batch."""
+    return None if condition is None else torch.cat([condition, condition])

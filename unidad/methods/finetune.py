@@ -1,7 +1,8 @@
 """Fine-tuning: the denoising loss on the real images.
 
 FT adapts the teacher with it, DMD2-FT a distilled student; the source teacher itself is this method
-from a fresh network on the source set.
+from a fresh network on the source set. With a prompt of a rare token it is DreamBooth (Ruiz et al.
+2023), whose prior preservation adds the same loss on images of the subject's class.
 """
 
 from __future__ import annotations
@@ -9,30 +10,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from unidad import losses
 from unidad.config import RunSpec
-from unidad.methods.base import Method, StepOutput
+from unidad.methods.base import Batch, Conditions, Method, StepOutput
 from unidad.networks.diffusion_network import DiffusionNetwork
 
 
 class Finetune(Method):
-    """One network, one loss."""
+    """One network, one loss; with images of the class a second."""
 
     groups = {"student": ("student",)}  # noqa: RUF012
 
-    def __init__(self, spec: RunSpec, student: DiffusionNetwork):
-        super().__init__(spec, student)
+    def __init__(
+        self, spec: RunSpec, student: DiffusionNetwork, conditions: Conditions | None = None
+    ):
+        super().__init__(spec, student, conditions)
         self.networks = nn.ModuleDict({"student": student})
         if spec.variant.levels == "student":
             self.levels = self.student_levels
 
     def step(
-        self, real: Tensor, iteration: int, generator: torch.Generator
+        self, batch: Batch, iteration: int, generator: torch.Generator
     ) -> Iterator[StepOutput]:
         """One denoising update of the student."""
-        x, sigma = self.noised(real, generator)
-        yield StepOutput(
-            "student", {"denoising": losses.denoising(self.student(x, sigma), real, sigma)}
+        output = StepOutput(
+            "student", {"denoising": self.denoising(self.student, batch, generator)}
         )
+        if batch.prior is not None:
+            output.losses["prior_preservation"] = self.denoising(
+                self.student, batch.prior, generator
+            )
+            output.weights["prior_preservation"] = self.spec.text_to_image.prior.weight
+        yield output

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from unidad import losses
 from unidad.config import RunSpec
-from unidad.methods.base import StepOutput
+from unidad.methods.base import Batch, Conditions, StepOutput
 from unidad.methods.dmd2 import Dmd2
 from unidad.networks.diffusion_network import DiffusionNetwork
 
@@ -26,7 +25,9 @@ class UniDad(Dmd2):
         student: G.
         fake_score: tracks the student.
         teacher: the source teacher, frozen; None leaves its DMD out.
-        target_teacher: trained online, frozen (where the spec names a folder), or None.
+        target_teacher: trained online, frozen (where the spec names a folder), or None; trained
+            without guidance, it teaches with it.
+        conditions: embeddings of the prompts; None for unconditional networks.
     """
 
     def __init__(
@@ -36,8 +37,9 @@ class UniDad(Dmd2):
         fake_score: DiffusionNetwork,
         teacher: DiffusionNetwork | None,
         target_teacher: DiffusionNetwork | None,
+        conditions: Conditions | None = None,
     ):
-        super().__init__(spec, student, fake_score, teacher)
+        super().__init__(spec, student, fake_score, teacher, conditions)
         self.target_teacher = target_teacher
         self.target_share = float(spec.variant.dmd_target_share)
         self.online = target_teacher is not None and spec.target_teacher is None
@@ -53,27 +55,28 @@ class UniDad(Dmd2):
         return own if group == "target_teacher" and own else super().learning_rate(group)
 
     def step(
-        self, real: Tensor, iteration: int, generator: torch.Generator
+        self, batch: Batch, iteration: int, generator: torch.Generator
     ) -> Iterator[StepOutput]:
         """As DMD2; on student iterations the online target teacher learns last."""
-        yield from super().step(real, iteration, generator)
+        yield from super().step(batch, iteration, generator)
         if self.online and self.updates_student(iteration):
-            yield self.target_teacher_step(real, generator)
+            yield self.target_teacher_step(batch, generator)
 
     def distribution_matching_terms(
-        self, x: Tensor, sigma: Tensor
+        self, x: Tensor, sigma: Tensor, batch: Batch
     ) -> dict[str, tuple[float, Tensor]]:
-        """Both teachers, weighted ``1 - a`` and ``a`` (dual-domain DMD)."""
+        """Both teachers, each with its prompt, weighted ``1 - a`` and ``a`` (dual-domain DMD)."""
         share = self.target_share
         terms = {}
         if self.teacher is not None and share < 1:
-            terms["dmd_source"] = (1 - share, self.teacher(x, sigma))
+            source = self.guided(self.teacher)(x, sigma, batch.source_condition)
+            terms["dmd_source"] = (1 - share, source)
         if self.target_teacher is not None and share > 0:
-            terms["dmd_target"] = (share, self.target_teacher(x, sigma))
+            target = self.guided(self.target_teacher)(x, sigma, batch.condition)
+            terms["dmd_target"] = (share, target)
         return terms
 
-    def target_teacher_step(self, real: Tensor, generator: torch.Generator) -> StepOutput:
+    def target_teacher_step(self, batch: Batch, generator: torch.Generator) -> StepOutput:
         """The denoising loss on the target images."""
-        x, sigma = self.noised(real, generator)
-        denoising = losses.denoising(self.target_teacher(x, sigma), real, sigma)
+        denoising = self.denoising(self.target_teacher, batch, generator)
         return StepOutput("target_teacher", {"target_teacher_denoising": denoising})
