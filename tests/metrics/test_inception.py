@@ -1,0 +1,190 @@
+"""Values against clean-fid's own run over PNG folders, with a random Inception of true size."""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy
+import torch
+from cleanfid import fid
+from cleanfid.inception_torchscript import InceptionV3W
+from cleanfid.utils import ResizeDataset
+from PIL import Image
+from prdc import compute_prdc
+from torch import nn
+from torchvision.models import inception_v3
+
+from unidad.errors import UserError
+from unidad.metrics.frechet import frechet_distance
+from unidad.metrics.inception import MODES, WEIGHTS_URL, Inception, load_inception
+from unidad.metrics.kernel import kernel_distance
+from unidad.metrics.prdc import prdc
+
+SCIPY = tuple(int(part) for part in scipy.__version__.split(".")[:2])
+COUNT, DIMS = 6, 3
+
+
+def random_weights() -> dict[str, torch.Tensor]:
+    """He's initialisation keeps features of order 1; uneven statistics of every batch norm."""
+    torch.manual_seed(0)
+    network = inception_v3(num_classes=1008, aux_logits=False, init_weights=False)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_var, 0.8, 1.2)
+            nn.init.normal_(module.running_mean, std=0.1)
+    return network.state_dict()
+
+
+class Wrapped(nn.Module):
+    """What clean-fid expects its TorchScript file to hold."""
+
+    def __init__(self, layers: nn.Module):
+        super().__init__()
+        self.layers = layers
+
+
+class Pooled(nn.Module):
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return self.network(x)[0]
+
+
+class Recorder:
+    """A feature extractor for clean-fid, of few dims so that 6 images have a full covariance."""
+
+    def __init__(self, network):
+        self.network = network
+        self.seen = []
+        chance = torch.Generator().manual_seed(1)
+        self.projection = torch.randn(2048, DIMS, generator=chance) / 2048**0.5
+
+    def __call__(self, x):
+        self.seen.append(self.network(x))
+        return self.seen[-1] @ self.projection
+
+
+@pytest.fixture(scope="module")
+def weights():
+    with warnings.catch_warnings(action="ignore"):
+        return random_weights()
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two folders of noisy PNG images of 40 × 56 pixels, and their arrays."""
+    draw, found = np.random.default_rng(0), []
+    for level in (90, 160):
+        folder = tmp_path_factory.mktemp("images")
+        colours = draw.integers(-60, 60, (COUNT, 1, 1, 3))
+        noise = draw.integers(-40, 40, (COUNT, 40, 56, 3))
+        images = np.clip(level + colours + noise, 0, 255).astype(np.uint8)
+        for index, image in enumerate(images):
+            Image.fromarray(image).save(folder / f"{index}.png")
+        found.append((folder, images))
+    return found
+
+
+def cleanfid_network(inception: Inception, mode: str, folder: Path):
+    """clean-fid's model function for a mode, on the same weights."""
+    if mode == "legacy_pytorch":
+        network = inception.network
+        network.normalize_input = True
+        return lambda x: network(x / 255)[0].squeeze(-1).squeeze(-1)
+    layers = torch.jit.trace(Pooled(inception.network), torch.zeros(1, 3, 299, 299))
+    torch.jit.script(Wrapped(layers)).save(folder / "inception-2015-12-05.pt")
+    return InceptionV3W(str(folder), download=False)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("mode", MODES)
+def test_equals_cleanfid_on_folders(mode, weights, folders, tmp_path):
+    assert SCIPY < (1, 18), "clean-fid's frechet_distance needs scipy < 1.18 (sqrtm's disp)"
+    inception = Inception(weights, mode)
+    ours = [inception.features(images).pooled for _, images in folders]
+    recorder = Recorder(cleanfid_network(inception, mode, tmp_path))
+    expected = fid.compute_fid(
+        *(str(folder) for folder, _ in folders),
+        mode=mode,
+        custom_feat_extractor=recorder,
+        num_workers=0,
+        batch_size=COUNT,
+        device=torch.device("cpu"),
+        verbose=False,
+    )
+    theirs = [seen.numpy() for seen in recorder.seen]
+    assert [rows.shape for rows in ours] == [(COUNT, 2048)] * 2
+    for found, wanted in zip(ours, theirs, strict=True):
+        assert 0.1 < wanted.std() < 10
+        np.testing.assert_allclose(found, wanted, atol=1e-4 * wanted.std())
+    projected = [rows @ recorder.projection.numpy() for rows in ours]
+    assert frechet_distance(*projected) == pytest.approx(expected, rel=1e-4)
+    kernel = fid.kernel_distance(*theirs, num_subsets=1)
+    assert kernel_distance(*ours, subsets=1) == pytest.approx(kernel, rel=1e-4)
+    neighbours = compute_prdc(real_features=theirs[1], fake_features=theirs[0], nearest_k=3)
+    assert prdc(*ours, k=3) == pytest.approx(neighbours)
+
+
+@pytest.fixture(scope="module")
+def inceptions(weights):
+    return {mode: Inception(weights, mode) for mode in MODES}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", [(64, 48), (420, 350), (299, 299)])
+def test_resized_as_cleanfid_does(mode, size, inceptions, tmp_path):
+    draw = np.random.default_rng(0)
+    image = draw.integers(0, 256, (*size, 3), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "image.png")
+    with warnings.catch_warnings():
+        resized = ResizeDataset([tmp_path / "image.png"], mode)[0]
+    scaled = {"legacy_pytorch": 2 * (resized / 255) - 1, "clean": (resized - 128) / 128}
+    torch.testing.assert_close(inceptions[mode].inputs(image[None])[0], scaled[mode])
+
+
+def test_the_modes_differ_and_so_do_their_fingerprints(inceptions):
+    legacy, clean = inceptions.values()
+    image = np.random.default_rng(0).integers(0, 256, (1, 400, 400, 3), dtype=np.uint8)
+    assert clean.inputs(image).std() < 0.7 * legacy.inputs(image).std()
+    assert legacy.fingerprint != clean.fingerprint
+
+
+def test_building_leaves_warnings_as_they_were(weights):
+    before = list(warnings.filters)
+    Inception(weights, "legacy_pytorch")
+    assert warnings.filters == before
+
+
+def test_no_images_and_unknown_modes_are_refused(inceptions):
+    with pytest.raises(UserError, match="image set is empty"):
+        inceptions["clean"].features(np.zeros((0, 8, 8, 3), np.uint8))
+    with pytest.raises(UserError, match="mode 'tidy' is unknown; it is one of legacy_pytorch, "):
+        Inception({}, "tidy")
+
+
+def test_absent_weights_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNIDAD_WEIGHTS", str(tmp_path))
+    with pytest.raises(UserError, match=f"6726825d.pth: no such file; download {WEIGHTS_URL}"):
+        load_inception("clean")
+
+
+FOLDER = Path(os.environ.get("UNIDAD_WEIGHTS", "absent"))
+PUBLISHED = [FOLDER / name for name in (WEIGHTS_URL.rsplit("/")[-1], "inception-2015-12-05.pt")]
+
+
+@pytest.mark.skipif(
+    not all(path.is_file() for path in PUBLISHED), reason="UNIDAD_WEIGHTS holds not both files"
+)
+def test_published_state_dict_and_torchscript_are_one_network(folders):
+    """Loads clean-fid's TorchScript file: run it on a copy from its authors alone."""
+    inception = load_inception("clean")
+    x = torch.stack([inception.inputs(images[:1])[0] for _, images in folders])
+    expected = InceptionV3W(str(FOLDER), download=False)(x * 128 + 128)
+    found = inception.network.cpu()(x)[0].flatten(1)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
