@@ -13,8 +13,16 @@ from unidad.errors import UserError
 from unidad.metrics.lpips_network import TRUNKS, LpipsNetwork, load_lpips, set_trunk
 from unidad.metrics.perceptual import ClusterRules, intra_lpips
 
-SIZES = {"vgg": (24, 32), "alex": (64, 80)}
+SIZES = {"vgg": (32, 32), "alex": (64, 80)}
 RELEASED = ClusterRules(members=2, unit_range=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_the_cpu():
+    """A GPU's convolutions round more than the tolerances here allow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "is_available", lambda: False)
+        yield
 
 
 @pytest.fixture(scope="module", params=list(TRUNKS))

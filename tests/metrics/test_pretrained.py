@@ -1,7 +1,9 @@
 import hashlib
+from collections import OrderedDict
 
 import pytest
 import torch
+from torch import nn
 
 from unidad.errors import UserError
 from unidad.metrics.pretrained import published_weights
@@ -11,9 +13,10 @@ WEIGHTS = {"conv.weight": torch.arange(6.0).reshape(2, 3)}
 
 @pytest.fixture
 def published(tmp_path):
-    """A file named by its SHA-256, as published files are; returns its address and its path."""
+    """A file in the old format, named by its SHA-256, as published files are; with its address."""
     draft = tmp_path / "draft.pth"
-    torch.save(WEIGHTS, draft)
+    parameters = OrderedDict({name: nn.Parameter(tensor) for name, tensor in WEIGHTS.items()})
+    torch.save(parameters, draft, _use_new_zipfile_serialization=False)
     digits = hashlib.sha256(draft.read_bytes()).hexdigest()[:8]
     path = draft.rename(tmp_path / f"tiny-2015-12-05-{digits}.pth")
     return path.as_uri(), path
