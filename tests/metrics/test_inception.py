@@ -4,6 +4,7 @@ import os
 import warnings
 from pathlib import Path
 
+import lpips
 import numpy as np
 import pytest
 import scipy
@@ -16,14 +17,20 @@ from prdc import compute_prdc
 from torch import nn
 from torchvision.models import inception_v3
 
+from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
+from unidad.metrics.evaluate import evaluate
 from unidad.metrics.frechet import frechet_distance
 from unidad.metrics.inception import MODES, WEIGHTS_URL, Inception, load_inception
 from unidad.metrics.kernel import kernel_distance
+from unidad.metrics.lpips_network import LpipsNetwork
+from unidad.metrics.perceptual import intra_lpips
 from unidad.metrics.prdc import prdc
+from unidad.metrics.published import PublishedConfig, PublishedExtractor
+from unidad.metrics.statistics import cached_statistics
 
 SCIPY = tuple(int(part) for part in scipy.__version__.split(".")[:2])
-COUNT, DIMS = 6, 3
+COUNT, DIMS = 5, 3
 
 
 def random_weights() -> dict[str, torch.Tensor]:
@@ -61,7 +68,7 @@ class Pooled(nn.Module):
 
 
 class Recorder:
-    """A feature extractor for clean-fid, of few dims so that 6 images have a full covariance."""
+    """A feature extractor for clean-fid, of few dims so that five images have a full covariance."""
 
     def __init__(self, network):
         self.network = network
@@ -147,6 +154,41 @@ def test_equals_cleanfid_on_folders(mode, weights, folders, tmp_path):
 @pytest.fixture(scope="module")
 def inceptions(weights):
     return {mode: Inception(weights, mode) for mode in MODES}
+
+
+@pytest.mark.filterwarnings("ignore:The parameter 'pretrained'", "ignore:Arguments other than")
+def test_the_published_extractor_measures_an_image_set(inceptions, tmp_path):
+    """Its networks are given here, as their published weights are absent."""
+    torch.manual_seed(0)
+    extractor = PublishedExtractor(PublishedConfig("clean", "alex"))
+    extractor.inception = inceptions["clean"]
+    extractor.lpips = LpipsNetwork(lpips.LPIPS(net="alex", pnet_rand=True, verbose=False))
+    draw = np.random.default_rng(0)
+    samples, training, reference = (
+        ImageSet(draw.integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)) for count in (3, 1, 2)
+    )
+    known = cached_statistics(reference, extractor, tmp_path)
+    metrics = evaluate(
+        samples,
+        training,
+        extractor,
+        reference_features=known.features,
+        reference_moments=(known.mean, known.covariance),
+        domain="babies",
+        progress=False,
+    )
+    found = extractor.features(samples.images).pooled
+    measured = {name: value for name, value in metrics.items() if value is not None}
+    assert measured == pytest.approx(
+        {
+            "frechet_distance": frechet_distance(found, known.features.pooled),
+            "kernel_distance": kernel_distance(found, known.features.pooled),
+            "intra_lpips": intra_lpips(
+                [extractor.perceptual(samples.images)], extractor.perceptual(training.images)
+            ),
+            "memorisation": metrics["memorisation"],
+        }
+    )
 
 
 @pytest.mark.parametrize("mode", MODES)
