@@ -168,27 +168,14 @@ def test_the_published_extractor_measures_an_image_set(inceptions, tmp_path):
         ImageSet(draw.integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)) for count in (3, 1, 2)
     )
     known = cached_statistics(reference, extractor, tmp_path)
-    metrics = evaluate(
-        samples,
-        training,
-        extractor,
-        reference_features=known.features,
-        reference_moments=(known.mean, known.covariance),
-        domain="babies",
-        progress=False,
-    )
-    found = extractor.features(samples.images).pooled
+    pooled = inceptions["clean"].features(reference.images).pooled
+    assert np.array_equal(known.features.pooled, pooled)
+    np.testing.assert_allclose(known.mean, pooled.mean(0, dtype=float), rtol=1e-12)
+    metrics = evaluate(samples, training, extractor, domain="babies", progress=False)
+    rows = extractor.perceptual(samples.images), extractor.perceptual(training.images)
     measured = {name: value for name, value in metrics.items() if value is not None}
-    assert measured == pytest.approx(
-        {
-            "frechet_distance": frechet_distance(found, known.features.pooled),
-            "kernel_distance": kernel_distance(found, known.features.pooled),
-            "intra_lpips": intra_lpips(
-                [extractor.perceptual(samples.images)], extractor.perceptual(training.images)
-            ),
-            "memorisation": metrics["memorisation"],
-        }
-    )
+    assert measured == {"intra_lpips": pytest.approx(intra_lpips([rows[0]], rows[1]))}
+    assert measured["intra_lpips"] > 0
 
 
 @pytest.mark.parametrize("mode", MODES)
