@@ -6,14 +6,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from unidad import checkpoint
-from unidad.checkpoint import (
-    atomic_folder,
-    checkpoints,
-    load_checkpoint,
-    read_json,
-    save_checkpoint,
-    write_json,
-)
+from unidad.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from unidad.errors import UserError
 
 NAME = "iteration-00000007.safetensors"
@@ -97,8 +90,7 @@ def test_a_crash_while_writing_leaves_the_former_checkpoint(tmp_path, monkeypatc
     monkeypatch.setattr(checkpoint, "save_file", crash)
     with pytest.raises(OSError, match="disk full"):
         saved(tmp_path, iteration=9, steps=3)
-    assert (tmp_path / "iteration-00000009.partial").exists()
-    assert [path.name for path in checkpoints(tmp_path)] == [NAME]
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
     fresh, fresh_optimiser = trained(0)
     modules, optimisers = {"student": fresh}, {"student": fresh_optimiser}
     assert load_checkpoint(checkpoints(tmp_path)[-1], modules, optimisers)["iteration"] == 7
@@ -145,90 +137,3 @@ def test_another_architecture_names_the_first_key_that_does_not_fit(tmp_path):
         load_checkpoint(path, {"student": other}, {"student": optimiser})
     with pytest.raises(UserError, match=r"no '0\.weight' in the file"):
         load_checkpoint(path, {"teacher": other}, {})
-
-
-def test_a_folder_appears_when_it_is_complete(tmp_path):
-    with atomic_folder(tmp_path / "deep" / "model") as partial:
-        (partial / "weights").write_text("new")
-        assert not (tmp_path / "deep" / "model").exists()
-    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["model"]
-    assert (tmp_path / "deep" / "model" / "weights").read_text() == "new"
-
-
-def write_weights(path, content="new", error=None):
-    with atomic_folder(path) as partial:
-        (partial / "weights").write_text(content)
-        if error:
-            raise error
-
-
-def test_a_folder_is_replaced_as_a_whole(tmp_path):
-    write_weights(tmp_path / "model", "old")
-    (tmp_path / "model" / ".DS_Store").write_text("of the system")
-    write_weights(tmp_path / "model")
-    assert (tmp_path / "model" / "weights").read_text() == "new"
-    assert [p.name for p in tmp_path.rglob("*")] == ["model", "weights"]
-
-
-def test_an_error_leaves_no_scratch_and_the_former_folder(tmp_path):
-    write_weights(tmp_path / "model", "old")
-    with pytest.raises(RuntimeError, match="half way"):
-        write_weights(tmp_path / "model", error=RuntimeError("half way"))
-    assert [p.name for p in tmp_path.rglob("*")] == ["model", "weights"]
-    assert (tmp_path / "model" / "weights").read_text() == "old"
-
-
-def test_what_a_killed_process_left_is_not_taken_over(tmp_path):
-    for ending in (".partial", ".former"):
-        (tmp_path / f"model{ending}").mkdir()
-        (tmp_path / f"model{ending}" / "stale").write_text("left")
-    write_weights(tmp_path / "model")
-    assert sorted(p.name for p in tmp_path.rglob("*")) == ["model", "weights"]
-
-
-def test_a_folder_with_anything_else_in_it_is_not_replaced(tmp_path, monkeypatch):
-    """``--out .`` must not cost a user the photographs that lie there."""
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "holiday.jpg").write_text("precious")
-    monkeypatch.chdir(tmp_path / "photos")
-    for name in (tmp_path / "photos", checkpoint.Path(".")):
-        with pytest.raises(UserError, match=r"photos: would be replaced, but holds 'holiday.jpg'"):
-            write_weights(name)
-    assert [p.name for p in tmp_path.rglob("*")] == ["photos", "holiday.jpg"]
-    (tmp_path / "clone" / ".git").mkdir(parents=True)
-    with pytest.raises(UserError, match=r"holds '\.git'"):
-        write_weights(tmp_path / "clone")
-
-
-def test_a_file_in_the_folder_s_place_is_kept(tmp_path):
-    (tmp_path / "model").write_text("a file")
-    with pytest.raises(UserError, match="model: a file has this name"):
-        write_weights(tmp_path / "model")
-    assert (tmp_path / "model").read_text() == "a file"
-    assert [p.name for p in tmp_path.iterdir()] == ["model"]
-
-
-def test_json_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "new" / "value.json"
-    write_json(path, {"a": [1, 2.5]})
-    with pytest.raises(TypeError):
-        write_json(path, {"a": object()})
-    assert read_json(path, "") == {"a": [1, 2.5]}
-    assert [p.name for p in path.parent.iterdir()] == ["value.json"]
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        (None, "value.json: no such file; make it first"),
-        (b'{"a": ', "value.json: not valid JSON"),
-        (b"\xff\xfe\x00", "value.json: not valid JSON"),
-        (b"[1, 2]", "value.json: expected a mapping of keys, found list"),
-    ],
-)
-def test_json_that_is_none_is_one_clear_line(tmp_path, content, complaint):
-    path = tmp_path / "value.json"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(UserError, match=complaint):
-        read_json(path, "make it first")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from unidad.checkpoint import write_json
 from unidad.errors import UserError
+from unidad.files import write_json
 from unidad.metrics.feature_network import FeatureConfig, FeatureNetwork
 from unidad.models import export_run, place_feature_network, place_source_teacher
 from unidad.networks.folder import WEIGHTS_NAME, new_network

@@ -39,13 +39,12 @@ def test_the_two_stage_routes_are_chained_runs():
 def test_share_of_the_target_teacher_near_and_far():
     p = plan()
     share = lambda target, label: p.spec(Run(target, 10, label, 0)).variant.dmd_target_share  # noqa: E731
-    assert share("babies", "Uni-DAD") == 0.25
+    assert share("babies", "Uni-DAD") == 0.5
     assert share("cats", "Uni-DAD") == 0.75
     assert share("cats", "Uni-DAD (no target teacher)") == 0.0
-    own = {"method": "unidad", "nfe": 3, "near_target_share": 0.5, "far_target_share": 0.9}
-    shares = plan(variants={"U": own})
-    for target, expected in (("babies", 0.5), ("cats", 0.9)):
-        assert shares.spec(Run(target, 10, "U", 0)).variant.dmd_target_share == expected
+    papers = plan(variants={"U": {"method": "unidad", "nfe": 3}})
+    for target, expected in (("babies", 0.25), ("cats", 0.75)):
+        assert papers.spec(Run(target, 10, "U", 0)).variant.dmd_target_share == expected
     alone = plan(variants={"U": {"method": "unidad", "nfe": 3, "dmd_source": False}})
     assert alone.spec(Run("babies", 10, "U", 0)).variant.dmd_target_share == 1.0
 

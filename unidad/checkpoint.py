@@ -1,4 +1,4 @@
-"""Checkpoints: atomic, complete, safetensors; and atomic folders.
+"""Checkpoints: atomic, complete, safetensors.
 
 Everything that a run needs to go on is in one file: network weights, the student's moving average,
 optimiser states, and counters in the file's metadata. Random draws need no state: they are keyed
@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -20,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from unidad.errors import UserError
+from unidad.files import atomic_file
 
 PREFIX = "iteration-"
 
@@ -38,7 +36,6 @@ def save_checkpoint(
         modules: name → module, parameters and persistent buffers are stored.
         optimisers: name → optimiser whose state holds tensors alone (AdamW).
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{PREFIX}{counters['iteration']:08d}.safetensors"
     tensors = {
         f"module/{m}/{n}": t
@@ -49,11 +46,10 @@ def save_checkpoint(
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{name}/{index}/{key}": t for key, t in state.items()}
     tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata={"counters": json.dumps(counters)})
-    with open(partial, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    with atomic_file(path) as partial:
+        save_file(tensors, partial, metadata={"counters": json.dumps(counters)})
+        with open(partial, "rb") as file:
+            os.fsync(file.fileno())
     for older in checkpoints(folder)[:-1]:
         older.unlink()
     return path
@@ -120,73 +116,6 @@ def check_state(state: dict[str, Tensor], expected: dict[str, Tensor], where: st
     if unfit:
         others = f" (and {len(unfit) - 1} more)" if len(unfit) > 1 else ""
         raise UserError(f"{where}: weights of another architecture: {unfit[0]}{others}")
-
-
-@contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a scratch folder that takes the name ``path`` when the block ends without an error.
-
-    An error leaves no scratch folder, and what was at ``path`` as it was.
-
-    Raises:
-        UserError: a file has that name, or a folder that holds anything the new one does not.
-    """
-    path = path.resolve()
-    partial, former = (path.with_name(path.name + ending) for ending in (".partial", ".former"))
-    for leftover in (partial, former):
-        shutil.rmtree(leftover, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        if path.exists():
-            _refuse_to_lose(path, partial)
-            os.replace(path, former)
-        os.replace(partial, path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(former, ignore_errors=True)
-
-
-def _refuse_to_lose(path: Path, successor: Path) -> None:
-    """Hidden files do not count: every system leaves some behind."""
-    if not path.is_dir():
-        raise UserError(f"{path}: a file has this name; choose another one for the folder")
-    for entry in sorted(path.iterdir()):
-        hidden = entry.name.startswith(".") and not entry.is_dir()
-        if not hidden and not (successor / entry.name).exists():
-            raise UserError(
-                f"{path}: would be replaced, but holds '{entry.name}', which is not written anew; "
-                "choose another folder"
-            )
-
-
-def read_json(path: Path, remedy: str) -> dict:
-    """Read a JSON mapping.
-
-    Args:
-        path: of the file.
-        remedy: how to mend its absence, the end of the message.
-
-    Raises:
-        UserError: no such file, or not a JSON mapping.
-    """
-    try:
-        value = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; {remedy}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid JSON ({error})") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: expected a mapping of keys, found {type(value).__name__}")
-    return value
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write JSON atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=2) + "\n")
-    os.replace(partial, path)
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from unidad.checkpoint import atomic_folder, read_json
+from unidad.files import atomic_folder, read_json
 from unidad.metrics.feature_network import load_feature_network
 from unidad.networks.adm import HEAD_CHANNELS, RESOLUTION, load_adm
 from unidad.networks.describe import describe

@@ -8,7 +8,6 @@ decides whether a training runs again.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from unidad.config import (
     origins,
     slug,
 )
+from unidad.files import atomic_file
 
 SOURCE_TEACHER_LABEL = "Source teacher"
 HELD_OUT_LABEL = "Held-out images"
@@ -279,10 +279,8 @@ class Plan:
             file = Path(path)
             if file.exists() and file.read_text() == text:
                 continue
-            file.parent.mkdir(parents=True, exist_ok=True)
-            partial = file.with_name(file.name + ".partial")
-            partial.write_text(text)
-            os.replace(partial, file)
+            with atomic_file(file) as partial:
+                partial.write_text(text)
             written.append(path)
         return written
 

@@ -10,9 +10,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from unidad.checkpoint import read_json
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
+from unidad.files import read_json
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.folder import load_network
 from unidad.pipeline import UnidadPipeline

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from unidad.checkpoint import atomic_folder, write_json
 from unidad.config import RunSpec
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
+from unidad.files import atomic_folder, write_json
 from unidad.methods import build_method
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.folder import WEIGHTS_NAME

@@ -6,7 +6,6 @@ import copy
 import csv
 import importlib.util
 import math
-import os
 import resource
 import time
 from collections import defaultdict
@@ -24,6 +23,7 @@ from unidad.config import RunSpec
 from unidad.data.image_set import ImageSet, to_tensor, to_uint8
 from unidad.diffusion import IndexedNoise
 from unidad.errors import UserError
+from unidad.files import atomic_file
 from unidad.levels import sampler_of
 from unidad.methods.base import Method, StepOutput
 from unidad.networks.diffusion_network import DiffusionNetwork
@@ -301,7 +301,6 @@ class TrainingLog:
 
     def start(self, iteration: int) -> None:
         """Keep the lines up to a resumed run's iteration."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         if iteration and self.path.exists():
             with open(self.path, newline="") as file:
                 reader = csv.DictReader(file)
@@ -331,9 +330,7 @@ class TrainingLog:
         return means
 
     def _rewrite(self) -> None:
-        partial = self.path.with_name(self.path.name + ".partial")
-        with open(partial, "w", newline="") as file:
+        with atomic_file(self.path) as partial, open(partial, "w", newline="") as file:
             writer = csv.DictWriter(file, self._columns)
             writer.writeheader()
             writer.writerows(self._rows)
-        os.replace(partial, self.path)

@@ -8,7 +8,6 @@ import torch
 from adm_reference import Adm, forward, random_state
 from safetensors.torch import load_file
 
-from unidad.cli import main
 from unidad.models import place_source_teacher
 from unidad.networks.folder import WEIGHTS_NAME, load_network
 from unidad.sampling import load_pipeline
@@ -18,24 +17,10 @@ OPTIONS = ("--head-channels", "16", "--resolution", "16")
 
 
 @pytest.fixture(autouse=True)
-def checkpoint(tmp_path, monkeypatch):
+def checkpoint(tmp_path):
     """A checkpoint in the working directory."""
-    monkeypatch.chdir(tmp_path)
     torch.save(random_state(ADM), tmp_path / "ffhq.pt")
     return tmp_path / "ffhq.pt"
-
-
-@pytest.fixture
-def told(capfd):
-    """Run a verb; its exit status, and the lines it says on stdout and stderr."""
-
-    def run(*arguments) -> tuple[int, list[str], list[str]]:
-        capfd.readouterr()
-        status = main([str(argument) for argument in arguments])
-        said = capfd.readouterr()
-        return status, said.out.splitlines(), said.err.splitlines()
-
-    return run
 
 
 @torch.no_grad()

@@ -6,8 +6,8 @@ import torch
 from row_fakes import SAMPLING, summary
 from torch import nn
 
-from unidad.checkpoint import write_json
 from unidad.data.image_set import ImageSet
+from unidad.files import write_json
 from unidad.metrics.feature_network import FeatureConfig, FeatureNetwork, load_feature_network
 from unidad.metrics.features import extract
 

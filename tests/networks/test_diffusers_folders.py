@@ -8,8 +8,8 @@ import torch
 from diffusers import DDIMScheduler, DDPMPipeline, DDPMScheduler, UNet2DModel
 from safetensors.torch import load_file, save_file
 
-from unidad.checkpoint import write_json
 from unidad.errors import UserError
+from unidad.files import write_json
 from unidad.models import place_source_teacher
 from unidad.networks.folder import WEIGHTS_NAME, load_network
 from unidad.sampling import load_pipeline

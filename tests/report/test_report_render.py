@@ -11,7 +11,7 @@ from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.report import plots
 from unidad.report.grids import MARGIN, SECTION_GAP, enlarge
-from unidad.report.outputs import report_files, written_whole
+from unidad.report.outputs import report_files
 from unidad.report.render import RunFile, _row_label, _styles, write_report
 from unidad.report.style import PALETTE
 
@@ -115,21 +115,6 @@ def test_missing_and_broken_inputs_are_named(tmp_path):
         log.write_text(text)
         with pytest.raises(UserError, match=r"training\.csv: not a training log"):
             write_report([metrics], logs, [], training, tmp_path / "out", ORDER)
-
-
-def test_a_failed_write_leaves_nothing_new(tmp_path):
-    path = tmp_path / "table.md"
-    path.write_text("old")
-
-    def fail():
-        with written_whole(path) as partial:
-            partial.write_text("half")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert path.read_text() == "old"
-    assert files_in(tmp_path) == ["table.md"]
 
 
 @pytest.mark.parametrize("caption", CAPTIONS, ids=lambda path: path.stem)

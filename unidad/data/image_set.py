@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 
 from unidad.data.arrays import read_arrays
 from unidad.errors import UserError
+from unidad.files import atomic_file
 
 ATTRIBUTE_PREFIX = "attribute:"
 
@@ -32,13 +32,9 @@ class ImageSet:
 
     def save(self, path: str | Path) -> None:
         """Write a compressed .npz; the final name appears only when the file is complete."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {ATTRIBUTE_PREFIX + name: values for name, values in self.attributes.items()}
-        partial = path.with_name(path.name + ".partial")
-        with open(partial, "wb") as file:
+        with atomic_file(path) as partial, open(partial, "wb") as file:
             np.savez_compressed(file, images=self.images, **arrays)
-        os.replace(partial, path)
 
     @classmethod
     def load(cls, path: str | Path) -> ImageSet:

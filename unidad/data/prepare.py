@@ -7,9 +7,7 @@ has one is complete. Nothing in a folder depends on time or place: same inputs, 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from unidad.data.faces import ATTRIBUTES, SourceShares, render
 from unidad.data.folder import load_folder, printable
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
+from unidad.files import atomic_file, write_json
 
 SOURCE_DOMAIN = "faces"
 TRAIN, REFERENCE, HELD_OUT = "train.npz", "reference.npz", "held_out.npz"
@@ -230,8 +229,8 @@ def prepare_overview(out: str | Path, folders: Iterable[str | Path]) -> dict[str
             images = ImageSet.load(folder / file).images
             rows[f"{folder.name}: {Path(file).stem}"] = images[:SHEET_COLUMNS]
     out = Path(out)
-    _write_bytes(out / SHEET, _png(contact_sheet(rows)))
-    _write_json(out / MANIFEST, manifests)
+    _write_png(out / SHEET, contact_sheet(rows))
+    write_json(out / MANIFEST, manifests)
     return manifests
 
 
@@ -366,13 +365,13 @@ def _write_folder(out: Path, parts: dict[str, _Part], about: dict[str, Any]) -> 
         files[name] = {"sha256": _sha256(out / name), "images": len(part.images), **part.origin}
         if name.startswith("shots"):
             files |= _write_pictures(out, name.removesuffix(".npz"), part.images.images)
-    _write_bytes(out / SHEET, _png(contact_sheet(_sheet_rows(parts))))
+    _write_png(out / SHEET, contact_sheet(_sheet_rows(parts)))
     files[SHEET] = {"sha256": _sha256(out / SHEET)}
     roles = {"train": _largest_training_set(parts)} | {
         Path(name).stem: name if name in parts else None for name in (REFERENCE, HELD_OUT)
     }
     manifest = about | roles | {"files": files}
-    _write_json(out / MANIFEST, manifest)
+    write_json(out / MANIFEST, manifest)
     return manifest
 
 
@@ -388,7 +387,7 @@ def _write_pictures(out: Path, name: str, images: np.ndarray) -> dict[str, dict[
     files = {}
     for i, pixels in enumerate(images):
         file = f"{name}/{i:03d}.png"
-        _write_bytes(out / file, _png(Image.fromarray(pixels)))
+        _write_png(out / file, Image.fromarray(pixels))
         files[file] = {"sha256": _sha256(out / file), "images": 1}
     return files
 
@@ -402,21 +401,9 @@ def _sheet_rows(parts: dict[str, _Part]) -> dict[str, np.ndarray]:
     }
 
 
-def _png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    _write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
+def _write_png(path: Path, image: Image.Image) -> None:
+    with atomic_file(path) as partial:
+        image.save(partial, "PNG")
 
 
 def _sha256(path: Path) -> str:

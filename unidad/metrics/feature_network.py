@@ -15,9 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unidad.checkpoint import check_state, write_json
+from unidad.checkpoint import check_state
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
+from unidad.files import write_json
 from unidad.metrics.features import Features, weights_digest
 from unidad.metrics.perceptual import perceptual_rows
 

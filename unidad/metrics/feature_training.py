@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from unidad.checkpoint import atomic_folder
 from unidad.data.faces import ATTRIBUTES, DOMAINS, render
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
+from unidad.files import atomic_folder
 from unidad.metrics.feature_network import (
     WEIGHTS,
     FeatureConfig,

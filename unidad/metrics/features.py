@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +13,7 @@ import torch
 from unidad.data.arrays import read_arrays
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
+from unidad.files import atomic_file
 
 ARRAYS = ("pooled", "attributes", "domain")
 
@@ -39,13 +39,9 @@ class Features:
 
     def save(self, path: str | Path) -> None:
         """Write a .npz; the final name appears only when the file is complete."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
         arrays = {name: getattr(self, name) for name in ARRAYS}
-        with open(partial, "wb") as file:
+        with atomic_file(path) as partial, open(partial, "wb") as file:
             np.savez(file, origin=np.array(self.origin), **arrays)
-        os.replace(partial, path)
 
     @classmethod
     def load(cls, path: str | Path) -> Features:

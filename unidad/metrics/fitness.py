@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from unidad.data.faces import render
 from unidad.errors import UserError
+from unidad.files import atomic_file
 from unidad.metrics.features import Extractor
 from unidad.metrics.frechet import frechet_distance
-from unidad.report.outputs import written_whole
 from unidad.report.style import CONTROL_COLOR, PALETTE, RC
 
 NAME = "feature_fitness"
@@ -109,13 +109,13 @@ def write_fitness(
     """
     rows = fitness(extractor, images, resolution, progress)
     folder = Path(folder)
-    with written_whole(folder / f"{NAME}.csv") as partial, open(partial, "w", newline="") as file:
+    with atomic_file(folder / f"{NAME}.csv") as partial, open(partial, "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    with written_whole(folder / f"{NAME}.md") as partial:
+    with atomic_file(folder / f"{NAME}.md") as partial:
         partial.write_text(markdown(rows))
-    with written_whole(folder / "figures" / f"{NAME}.png") as partial, mpl.rc_context(RC):
+    with atomic_file(folder / "figures" / f"{NAME}.png") as partial, mpl.rc_context(RC):
         plot(rows, extractor.name).savefig(partial, format="png")
     return rows
 

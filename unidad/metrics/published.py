@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from unidad.checkpoint import read_json, write_json
 from unidad.errors import UserError
+from unidad.files import read_json, write_json
 from unidad.metrics.feature_network import CONFIG, load_feature_network
 from unidad.metrics.features import Extractor, Features
 from unidad.metrics.inception import MODES, Inception, load_inception

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unidad.checkpoint import read_json
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
+from unidad.files import read_json
 from unidad.metrics.evaluate import evaluate
 from unidad.metrics.features import Features
 from unidad.metrics.published import load_extractor

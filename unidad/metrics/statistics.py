@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from unidad.data.arrays import read_arrays
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
+from unidad.files import atomic_file
 from unidad.metrics.features import Extractor, Features, cached_features, fingerprint
 from unidad.metrics.frechet import moments
 from unidad.metrics.rows import as_rows
@@ -56,7 +56,8 @@ def cached_statistics(
     stored = _read_moments(path, features.pooled.shape[1])
     if stored is None:
         stored = moments(as_rows(features.pooled, "the reference", 2))
-        _write_moments(path, *stored)
+        with atomic_file(path) as partial, open(partial, "wb") as file:
+            np.savez(file, mean=stored[0].numpy(), covariance=stored[1].numpy())
     return ReferenceStatistics(features, *stored)
 
 
@@ -69,10 +70,3 @@ def _read_moments(path: Path, width: int) -> tuple[Tensor, Tensor] | None:
     if [array.shape for array in found] != [(width,), (width, width)]:
         return None
     return torch.from_numpy(found[0]), torch.from_numpy(found[1])
-
-
-def _write_moments(path: Path, mean: Tensor, covariance: Tensor) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with open(partial, "wb") as file:
-        np.savez(file, mean=mean.numpy(), covariance=covariance.numpy())
-    os.replace(partial, path)

@@ -14,8 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from unidad.checkpoint import check_state, read_json
+from unidad.checkpoint import check_state
 from unidad.errors import UserError
+from unidad.files import read_json
 from unidad.networks.diffusion_network import DiffusionNetwork
 
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"

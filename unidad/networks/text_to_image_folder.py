@@ -14,8 +14,8 @@ from diffusers import (
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from unidad.checkpoint import atomic_folder, read_json
 from unidad.errors import UserError
+from unidad.files import atomic_folder, read_json
 from unidad.networks.codec import LatentCodec, Posterior
 from unidad.networks.folder import State, load_model, load_scheduler, present_names
 from unidad.networks.text import TextEncoder

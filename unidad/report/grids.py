@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from unidad.errors import UserError
-from unidad.report.outputs import written_whole
+from unidad.files import atomic_file
 
 WHITE = 255
 TILE = 64
@@ -76,7 +76,7 @@ def comparison_grid(
     strips = [sample_grid(enlarge(images, factor), columns, GAP) for images in shown]
     labels = [training_label, *(label for label, _ in rows)]
     picture = _labelled(strips, labels)
-    with written_whole(out) as partial:
+    with atomic_file(out) as partial:
         picture.save(partial, format="PNG")
 
 

@@ -1,11 +1,8 @@
-"""Which files a report consists of, and how each is written."""
+"""Which files a report consists of."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
 
 TABLES = tuple(
     f"tables/{name}"
@@ -41,16 +38,3 @@ def report_files(blocks: Iterable[tuple[str, int | None]]) -> list[str]:
 
 def _block_name(target: str, shots: int | None) -> str:
     return f"{target}_all" if shots is None else f"{target}_shots{shots}"
-
-
-@contextmanager
-def written_whole(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`, which takes its final name when the block succeeds."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from unidad.report.outputs import written_whole
+from unidad.files import atomic_file
 from unidad.report.style import CONTROL_COLOR, RC, Style, block_title
 
 LOG_RANGE = 20
@@ -29,7 +29,7 @@ COSTS = ["training_seconds", "training_seconds_total", "images_per_second"]
 
 def save(figure: Figure, path: str | Path) -> None:
     """Write a PNG at 150 dots an inch; the final name appears when the file is complete."""
-    with written_whole(path) as partial, mpl.rc_context(RC):
+    with atomic_file(path) as partial, mpl.rc_context(RC):
         figure.savefig(partial, format="png")
 
 

@@ -9,10 +9,10 @@ from typing import Literal
 
 import pandas as pd
 
+from unidad.files import atomic_file
 from unidad.report import formats
 from unidad.report.comparison import PAPER_LABELS, all_results, comparison
 from unidad.report.formats import Block, Cell, Row, Table
-from unidad.report.outputs import written_whole
 from unidad.report.style import block_title
 
 MISSING = "–"
@@ -173,5 +173,5 @@ def write_tables(metrics: Sequence[dict], folder: str | Path, order: Sequence[st
         "all.csv": all_results(metrics).to_csv(index=False),
     }
     for name, text in contents.items():
-        with written_whole(folder / name) as partial:
+        with atomic_file(folder / name) as partial:
             partial.write_text(text, encoding="utf-8")

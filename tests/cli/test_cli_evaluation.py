@@ -1,0 +1,30 @@
+"""Mistakes with features and with row specifications."""
+
+from pathlib import Path
+
+from unidad.files import write_json
+
+
+def test_mistakes_with_features(image_set, feature_network, complains):
+    image_set.save("images.npz")
+    Path("text.npz").write_text("not an archive")
+    image_file = ("features", "images.npz", "--out", "f.npz", "--network")
+    complains((*image_file, "no"), "no/config.json: no such file")
+    features = ("features", "--network", feature_network, "--out", "f.npz")
+    complains((*features, "text.npz"), "text.npz: not an image set")
+    complains((*features, "no.npz"), "no.npz: no such image set")
+    complains(("feature-network", "no", "--out", "n"), "no/config.json: no such file")
+    complains(("fitness", "--network", "no", "--out", "n"), "no/config.json: no such file")
+    complains(("train-features", "--steps", 0, "--out", "n"), "steps must be at least 1")
+    (feature_network / "model.safetensors").unlink()
+    complains((*features, "images.npz"), "model.safetensors: no such file")
+
+
+def test_mistakes_in_a_row_specification(complains, feature_network, image_set):
+    image_set.save("images.npz")
+    evaluate = ("evaluate", "row.json", "--out", "m.json", "--quiet")
+    complains(evaluate, "row.json: no such file")
+    Path("row.json").write_text("[1, 2]")
+    complains(evaluate, "row.json: expected a mapping of keys, found list")
+    write_json(Path("row.json"), {"images": "images.npz", "network": str(feature_network)})
+    complains(evaluate, "row specification: key 'reference_features' is missing")

@@ -1,0 +1,87 @@
+"""Verbs that measure images."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from unidad.cli.common import Verbs, add_threads_and_quiet, add_verb, read_settings
+from unidad.errors import UserError
+from unidad.files import read_json, write_json
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add this module's verbs, in the order of the help."""
+    _add_features(verbs)
+    _add_trajectory(verbs)
+    _add_evaluate(verbs)
+
+
+def _add_features(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "features",
+        _features,
+        "compute the features of an image set, once for all metrics",
+        "features images.npz --network results/default/models/feature_network --out features.npz",
+    )
+    parser.add_argument("images", type=Path, help=".npz image set")
+    parser.add_argument("--network", type=Path, required=True, help="folder of a feature network")
+    parser.add_argument("--out", type=Path, required=True, help=".npz to write")
+    add_threads_and_quiet(parser)
+
+
+def _features(options: argparse.Namespace) -> None:
+    from unidad.data.image_set import ImageSet
+    from unidad.metrics.feature_network import load_feature_network
+    from unidad.metrics.features import extract
+
+    extract(ImageSet.load(options.images), load_feature_network(options.network)).save(options.out)
+
+
+def _add_trajectory(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "trajectory",
+        _trajectory,
+        "measure the snapshots that a run kept: quality against updates",
+        "trajectory results/default/specs/metrics/cats/shots10/ft/seed0/nfe25.json --out t.json",
+    )
+    parser.add_argument("spec", type=Path, help="row specification (JSON), see `unidad plan`")
+    parser.add_argument("--settings", type=Path, help="JSON with samples, seed, batch_size")
+    parser.add_argument("--out", type=Path, required=True, help="JSON to write")
+    add_threads_and_quiet(parser)
+
+
+def _trajectory(options: argparse.Namespace) -> None:
+    from unidad.config import Evaluation
+    from unidad.metrics.trajectory import measure_trajectory
+
+    spec = read_json(options.spec, "`unidad plan --write` makes it")
+    if not spec.get("snapshots"):
+        raise UserError(f"{options.spec}: this row keeps no snapshots; set training.snapshots")
+    settings = Evaluation(**read_settings(options.settings, Evaluation.model_fields))
+    measured = measure_trajectory(
+        spec, settings.samples, settings.seed, settings.batch_size, not options.quiet
+    )
+    write_json(options.out, {"run": spec["run"], "snapshots": measured})
+
+
+def _add_evaluate(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "evaluate",
+        _evaluate,
+        "measure one image set: quality, diversity, memorisation, cost",
+        "evaluate results/default/specs/metrics/babies/shots10/ft/seed0/nfe25.json --out m.json",
+    )
+    parser.add_argument("spec", type=Path, help="row specification (JSON), see `unidad plan`")
+    parser.add_argument("--out", type=Path, required=True, help="JSON to write")
+    add_threads_and_quiet(parser)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from unidad.metrics.row import evaluate_row
+
+    spec = read_json(options.spec, "`unidad plan --write` makes it")
+    write_json(options.out, evaluate_row(spec, not options.quiet))

@@ -1,0 +1,85 @@
+"""Verbs for what goes out: the report, an exported model, the schema of the configuration."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from unidad.cli.common import Verbs, add_verb, command_line
+from unidad.errors import UserError
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add this module's verbs, in the order of the help."""
+    _add_report(verbs)
+    _add_export(verbs)
+    _add_schema(verbs)
+
+
+def _add_report(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "report",
+        _report,
+        "write an experiment's tables, plots and image grids from its measured rows",
+        "report --config results/default/specs/config.json",
+    )
+    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="YAML or JSON")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from unidad.config import load_config
+    from unidad.plan import Plan
+    from unidad.report.experiment import report_experiment
+
+    plan = Plan(load_config(options.config))
+    report_experiment(plan)
+    print(f"{plan.root}: tables/, plots/, grids/")
+
+
+def _add_export(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "export",
+        _export,
+        "export a trained model for use elsewhere: bfloat16 or float32, with a model card",
+        "export results/default/runs/babies/shots10/uni-dad/seed0 --out my-student",
+    )
+    parser.add_argument("run", type=Path, help="a run's folder (with model/ and training.json)")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument(
+        "--dtype",
+        choices=["float32", "bfloat16"],
+        default="float32",
+        help="of the weights; float32 draws the evaluation's very images",
+    )
+
+
+def _export(options: argparse.Namespace) -> None:
+    from unidad.models import export_run
+
+    export_run(options.run, options.out, options.dtype, command_line())
+
+
+def _add_schema(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "schema",
+        _schema,
+        "print the JSON schema of the configuration",
+        "schema > workflow/schemas/config.schema.json",
+    )
+    parser.add_argument("--check", type=Path, help="compare with this file instead")
+
+
+def _schema(options: argparse.Namespace) -> None:
+    from unidad.config import schema
+
+    text = schema()
+    if options.check is None:
+        print(text, end="")
+    elif options.check.read_text() != text:
+        raise UserError(
+            f"{options.check}: out of step with unidad/config.py; "
+            f"mend it with `unidad schema > {options.check}`"
+        )

@@ -1,0 +1,95 @@
+"""Files and folders that appear under their final name once they are complete; and JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from unidad.errors import UserError
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Give a scratch name that becomes ``path`` when the block ends without an error.
+
+    Missing parents are made. An error leaves no scratch file, and what was at ``path`` as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a scratch folder that takes the name ``path`` when the block ends without an error.
+
+    An error leaves no scratch folder, and what was at ``path`` as it was.
+
+    Raises:
+        UserError: a file has that name, or a folder that holds anything the new one does not.
+    """
+    path = path.resolve()
+    partial, former = (path.with_name(path.name + ending) for ending in (".partial", ".former"))
+    for leftover in (partial, former):
+        shutil.rmtree(leftover, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if path.exists():
+            _refuse_to_lose(path, partial)
+            os.replace(path, former)
+        os.replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def _refuse_to_lose(path: Path, successor: Path) -> None:
+    """Hidden files do not count: every system leaves some behind."""
+    if not path.is_dir():
+        raise UserError(f"{path}: a file has this name; choose another one for the folder")
+    for entry in sorted(path.iterdir()):
+        hidden = entry.name.startswith(".") and not entry.is_dir()
+        if not hidden and not (successor / entry.name).exists():
+            raise UserError(
+                f"{path}: would be replaced, but holds '{entry.name}', which is not written anew; "
+                "choose another folder"
+            )
+
+
+def read_json(path: Path, remedy: str) -> dict:
+    """Read a JSON mapping.
+
+    Args:
+        path: of the file.
+        remedy: how to mend its absence, the end of the message.
+
+    Raises:
+        UserError: no such file, or not a JSON mapping.
+    """
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; {remedy}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: expected a mapping of keys, found {type(value).__name__}")
+    return value
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON, whole or not at all."""
+    text = json.dumps(value, indent=2) + "\n"
+    with atomic_file(path) as partial:
+        partial.write_text(text)
