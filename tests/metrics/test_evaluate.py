@@ -7,9 +7,10 @@ from unidad.errors import UserError
 from unidad.metrics.attributes import attribute_coverage, attribute_spread
 from unidad.metrics.evaluate import METRICS, MOST_CLUSTERS, evaluate
 from unidad.metrics.features import Features
-from unidad.metrics.frechet import frechet_distance
+from unidad.metrics.frechet import frechet_distance, moments
 from unidad.metrics.kernel import kernel_distance
 from unidad.metrics.memorisation import memorisation
+from unidad.metrics.perceptual import ClusterRules
 from unidad.metrics.prdc import prdc
 
 
@@ -26,9 +27,10 @@ class Colours:
         red = (pooled[:, 0] > pooled[:, 2]).astype(np.float32)
         return Features(pooled, pooled / 255, np.stack([red, 1 - red], 1))
 
-    def perceptual(self, images):
+    def perceptual(self, images, unit_range=False):
         self.mapped += len(images)
-        return torch.from_numpy(images.reshape(len(images), -1) / 255.0).float()
+        rows = torch.from_numpy(images.reshape(len(images), -1) / 255.0).float()
+        return rows if unit_range else 2 * rows - 1
 
 
 def coloured(count: int, seed: int) -> ImageSet:
@@ -64,13 +66,34 @@ def test_each_metric_is_given_its_own_features():
 
 
 def test_intra_lpips_by_hand_and_maps_once_an_image():
-    """Grey levels: 0 and 51 around 0, 255 alone: (48 * (51 / 255)^2 + 0) / 2."""
+    """Grey levels: 0 and 51 around 0, 255 alone: (48 * (2 * 51 / 255)^2 + 0) / 2."""
     levels = np.array([0, 51, 255], np.uint8)[:, None, None, None]
     samples = ImageSet(np.broadcast_to(levels, (3, 4, 4, 3)).copy())
     extractor = Colours()
     metrics = measure(samples, ImageSet(samples.images[[0, 2]]), extractor)
-    assert metrics["intra_lpips"] == pytest.approx(48 * 0.2**2 / 2, rel=1e-5)
+    assert metrics["intra_lpips"] == pytest.approx(48 * 0.4**2 / 2, rel=1e-5)
     assert extractor.mapped == 3 + 2
+
+
+def test_rules_of_intra_lpips_reach_it():
+    """In [0, 1] the samples -0.2 and 1 become 0.4 and 1: both are nearest to 1."""
+    levels = np.array([102, 255], np.uint8)[:, None, None, None]
+    samples = ImageSet(np.broadcast_to(levels, (2, 4, 4, 3)).copy())
+    training = ImageSet(np.stack([np.zeros((4, 4, 3)), np.full((4, 4, 3), 255)]).astype(np.uint8))
+    assert measure(samples, training)["intra_lpips"] == 0
+    released = measure(samples, training, rules=ClusterRules(unit_range=True))["intra_lpips"]
+    assert released == pytest.approx(48 * 0.6**2 / 2, rel=1e-5)
+    skipped = measure(samples, training, rules=ClusterRules(small_clusters="skip"))
+    assert skipped["intra_lpips"] is None
+
+
+def test_known_moments_are_used_instead_of_computed_ones():
+    pooled = torch.from_numpy(REFERENCE_FEATURES.pooled).double()
+    mean, covariance = moments(pooled)
+    plain = measure()["frechet_distance"]
+    assert measure(reference_moments=(mean, covariance))["frechet_distance"] == pytest.approx(plain)
+    moved = measure(reference_moments=(mean + 1000, covariance))["frechet_distance"]
+    assert moved > plain + 1e6
 
 
 def test_without_a_reference_and_a_domain_only_intra_lpips_is_left():
@@ -106,5 +129,8 @@ def test_nan_unknown_domains_and_features_of_other_images_are_refused():
         measure(sample_features=broken)
     with pytest.raises(UserError, match=r"domain 'green' is unknown .* red, blue"):
         measure(domain="green")
+    blind = Colours()
+    blind.domains = ()
+    assert measure(extractor=blind, domain="green")["domain_share"] is None
     with pytest.raises(UserError, match="samples: 40 images, but features of 60"):
         measure(sample_features=REFERENCE_FEATURES)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from unidad.errors import UserError
-from unidad.metrics.perceptual import intra_lpips, perceptual_rows
+from unidad.metrics.perceptual import ClusterRules, intra_lpips, perceptual_rows
+from unidad.metrics.rows import TooFewRowsError
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["weighted", "unweighted"])
@@ -60,7 +61,7 @@ def test_equals_the_package_pair_by_pair(published, images, limit):
     expected, sizes = pair_by_pair(published, samples, training, limit)
     assert sizes == [4, 0, 3]
     rows = rows_of(published, samples)
-    found = intra_lpips([rows[:2], rows[2:]], rows_of(published, training), limit)
+    found = intra_lpips([rows[:2], rows[2:]], rows_of(published, training), ClusterRules(limit))
     assert expected > 1e-3
     assert found == pytest.approx(expected, rel=1e-4)
 
@@ -75,7 +76,32 @@ def test_hand_computed_clusters():
 def test_only_the_first_of_a_cluster_count():
     training = torch.tensor([[0.0], [10.0]])
     samples = torch.tensor([[0.0], [1.0], [4.0]])
-    assert intra_lpips([samples], training, limit=2) == pytest.approx(1 / 2)
+    assert intra_lpips([samples], training, ClusterRules(members=2)) == pytest.approx(1 / 2)
+
+
+def test_clusters_without_a_pair_are_skipped_on_demand():
+    """As above, without the cluster of one and the empty one: (1 + 9 + 4) / 3."""
+    training = torch.tensor([[0.0], [10.0], [20.0]])
+    samples = torch.tensor([[0.0], [1.0], [3.0], [11.0]])
+    rules = ClusterRules(small_clusters="skip")
+    assert intra_lpips([samples], training, rules) == pytest.approx(14 / 3)
+    with pytest.raises(TooFewRowsError, match="no two samples"):
+        intra_lpips([samples[2:]], training, rules)
+
+
+def test_small_distances_far_from_the_origin_do_not_cancel():
+    """The closed form: twice the sum over dims of the unbiased variances."""
+    training = torch.ones(1, 1000) / 1000**0.5
+    noise = torch.randn(50, 1000, generator=torch.Generator().manual_seed(2))
+    samples = training + 1e-4 * noise
+    expected = 2 * samples.double().var(0).sum().item()
+    assert expected == pytest.approx(2e-5, rel=0.1)
+    assert intra_lpips([samples], training) == pytest.approx(expected, rel=1e-3)
+
+
+def test_images_of_two_resolutions_are_refused():
+    with pytest.raises(UserError, match="differ in resolution"):
+        intra_lpips([torch.zeros(2, 3)], torch.zeros(2, 4))
 
 
 def test_copies_have_no_diversity():

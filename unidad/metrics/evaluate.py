@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import numpy as np
+import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -12,10 +12,10 @@ from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.metrics.attributes import attribute_coverage, attribute_spread
 from unidad.metrics.features import Extractor, Features, extract
-from unidad.metrics.frechet import frechet_distance
+from unidad.metrics.frechet import distance_to_gaussian, frechet_distance
 from unidad.metrics.kernel import kernel_distance
 from unidad.metrics.memorisation import memorisation
-from unidad.metrics.perceptual import intra_lpips
+from unidad.metrics.perceptual import DEFAULT_RULES, ClusterRules, intra_lpips
 from unidad.metrics.prdc import prdc
 from unidad.metrics.rows import TooFewRowsError
 
@@ -27,6 +27,8 @@ METRICS = (
 MOST_CLUSTERS = 100
 """Intra-LPIPS is a few-shot metric: null with more training images than this."""
 BATCH = 200
+BATCH_PIXELS = 2**19
+"""Perceptual maps of so many pixels at once: 0.3 GB for VGG, whatever the resolution."""
 
 
 def evaluate(
@@ -37,14 +39,16 @@ def evaluate(
     sample_features: Features | None = None,
     training_features: Features | None = None,
     reference_features: Features | None = None,
+    reference_moments: tuple[Tensor, Tensor] | None = None,
     domain: str | None = None,
+    rules: ClusterRules = DEFAULT_RULES,
     progress: bool = True,
 ) -> dict[str, float | None]:
     """Every metric in METRICS; null (None) where it cannot be measured.
 
     Without a reference, all but Intra-LPIPS and the domain share are null; so is a metric for
-    which an image set has too few images, the domain share where `domain` is None, and
-    Intra-LPIPS with more than MOST_CLUSTERS training images.
+    which an image set has too few images, the domain share where `domain` is None or the
+    extractor knows no domains, and Intra-LPIPS with more than MOST_CLUSTERS training images.
 
     Args:
         samples: the images to measure.
@@ -53,7 +57,9 @@ def evaluate(
         sample_features: cached features of `samples`; computed here by default, as the next.
         training_features: cached features of `training`.
         reference_features: features of held-out images of the target, None if there are none.
+        reference_moments: cached mean and covariance of `reference_features`, see `moments`.
         domain: the target's name among `extractor.domains`.
+        rules: of Intra-LPIPS.
         progress: show a progress bar for the perceptual maps, which are computed once an image.
 
     Raises:
@@ -65,10 +71,11 @@ def evaluate(
     metrics = dict.fromkeys(METRICS)
     metrics["domain_share"] = _domain_share(found, extractor, domain)
     if len(training) <= MOST_CLUSTERS:
-        rows = _perceptual_batches(samples, extractor, progress)
-        metrics["intra_lpips"] = intra_lpips(rows, extractor.perceptual(training.images))
+        rows = _perceptual_batches(samples, extractor, rules.unit_range, progress)
+        known_rows = torch.cat(list(_perceptual_batches(training, extractor, False, False)))
+        metrics["intra_lpips"] = _measured(intra_lpips, rows, known_rows, rules)
     if reference_features is not None:
-        metrics |= _against_reference(found, known, reference_features)
+        metrics |= _against_reference(found, known, reference_features, reference_moments)
     return metrics
 
 
@@ -85,11 +92,18 @@ def _features(
 
 
 def _against_reference(
-    samples: Features, training: Features, reference: Features
+    samples: Features,
+    training: Features,
+    reference: Features,
+    reference_moments: tuple[Tensor, Tensor] | None,
 ) -> dict[str, float | None]:
     pooled = samples.pooled, reference.pooled
+    if reference_moments is None:
+        frechet = _measured(frechet_distance, *pooled)
+    else:
+        frechet = _measured(distance_to_gaussian, samples.pooled, *reference_moments)
     metrics = {
-        "frechet_distance": _measured(frechet_distance, *pooled),
+        "frechet_distance": frechet,
         "kernel_distance": _measured(kernel_distance, *pooled),
         "memorisation": _measured(memorisation, samples.pooled, training.pooled, reference.pooled),
     }
@@ -101,16 +115,16 @@ def _against_reference(
     return metrics
 
 
-def _measured(metric: Callable, *rows: np.ndarray):
+def _measured(metric: Callable, *arguments):
     try:
-        return metric(*rows)
+        return metric(*arguments)
     except TooFewRowsError:
         return None
 
 
 def _domain_share(samples: Features, extractor: Extractor, domain: str | None) -> float | None:
     """Share of samples that the extractor takes for the target domain rather than another."""
-    if domain is None:
+    if domain is None or not extractor.domains:
         return None
     if domain not in extractor.domains:
         raise UserError(
@@ -120,7 +134,11 @@ def _domain_share(samples: Features, extractor: Extractor, domain: str | None) -
     return float((samples.domain.argmax(1) == extractor.domains.index(domain)).mean())
 
 
-def _perceptual_batches(images: ImageSet, extractor: Extractor, progress: bool) -> Iterator[Tensor]:
-    starts = range(0, len(images), BATCH)
+def _perceptual_batches(
+    images: ImageSet, extractor: Extractor, unit_range: bool, progress: bool
+) -> Iterator[Tensor]:
+    height, width = images.images.shape[1:3]
+    size = min(BATCH, max(1, BATCH_PIXELS // (height * width)))
+    starts = range(0, len(images), size)
     for start in tqdm(starts, desc="perceptual maps", unit="batch", disable=not progress):
-        yield extractor.perceptual(images.images[start : start + BATCH])
+        yield extractor.perceptual(images.images[start : start + size], unit_range)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -20,7 +19,7 @@ from unidad.checkpoint import check_state
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
 from unidad.files import write_json
-from unidad.metrics.features import Features
+from unidad.metrics.features import Features, weights_digest
 from unidad.metrics.perceptual import perceptual_rows
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -82,10 +81,7 @@ class FeatureNetwork(nn.Module):
     @property
     def fingerprint(self) -> str:
         """Hex digest of configuration and weights."""
-        digest = hashlib.sha256(json.dumps(asdict(self.config)).encode())
-        for name, tensor in self.state_dict().items():
-            digest.update(name.encode() + tensor.cpu().numpy().tobytes())
-        return digest.hexdigest()
+        return weights_digest(json.dumps(asdict(self.config)), self.state_dict())
 
     def maps(self, x: Tensor) -> list[Tensor]:
         """Outputs (N, C, H, W) of the stages, for images (N, 3, H, W) in [-1, 1]."""
@@ -110,9 +106,10 @@ class FeatureNetwork(nn.Module):
         return Features(*(torch.cat(parts).cpu().numpy() for parts in zip(*batches, strict=True)))
 
     @torch.inference_mode()
-    def perceptual(self, images: np.ndarray) -> Tensor:
-        """Rows (N, P) whose squared distance is the LPIPS of two images; arguments as above."""
-        return torch.cat([perceptual_rows(self.maps(x)) for x in self._batches(images)]).cpu()
+    def perceptual(self, images: np.ndarray, unit_range: bool = False) -> Tensor:
+        """Rows (N, P) whose squared distance is the LPIPS of two images; see `Extractor`."""
+        batches = ((x + 1) / 2 if unit_range else x for x in self._batches(images))
+        return torch.cat([perceptual_rows(self.maps(x)) for x in batches]).cpu()
 
     def save(self, folder: str | Path) -> None:
         """Write ``model.safetensors``, in bfloat16, and ``config.json`` into a folder."""

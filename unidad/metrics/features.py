@@ -66,7 +66,7 @@ class Extractor(Protocol):
 
     Attributes:
         name: what tables call its features: "synthetic-faces".
-        fingerprint: changes with the weights.
+        fingerprint: changes with the weights and settings that `features` depends on.
         domains: names of the columns of `Features.domain`.
     """
 
@@ -78,8 +78,11 @@ class Extractor(Protocol):
         """Features of uint8 (N, H, W, 3)."""
         ...
 
-    def perceptual(self, images: np.ndarray) -> torch.Tensor:
-        """Rows (N, P) of uint8 (N, H, W, 3), see `perceptual.perceptual_rows`."""
+    def perceptual(self, images: np.ndarray, unit_range: bool = False) -> torch.Tensor:
+        """Rows (N, P) of uint8 (N, H, W, 3), see `perceptual.perceptual_rows`.
+
+        With `unit_range` the network is given the images in [0, 1] instead of [-1, 1].
+        """
         ...
 
 
@@ -112,8 +115,15 @@ def cached_features(images: ImageSet, extractor: Extractor, path: str | Path) ->
 
 
 def fingerprint(images: ImageSet, extractor: Extractor) -> str:
-    """Hex digest that changes with any pixel and with the extractor's weights."""
-    digest = hashlib.sha256(f"{extractor.name} {extractor.fingerprint}".encode())
-    digest.update(f"{images.images.shape}".encode())
+    """Hex digest that changes with any pixel, the resolution and the extractor's fingerprint."""
+    digest = hashlib.sha256(f"{extractor.fingerprint} {images.images.shape}".encode())
     digest.update(np.ascontiguousarray(images.images))
+    return digest.hexdigest()
+
+
+def weights_digest(settings: str, weights: dict[str, torch.Tensor]) -> str:
+    """Hex digest that changes with the settings and with any weight or its name."""
+    digest = hashlib.sha256(settings.encode())
+    for name, tensor in weights.items():
+        digest.update(name.encode() + tensor.cpu().numpy().tobytes())
     return digest.hexdigest()

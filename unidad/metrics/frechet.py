@@ -26,9 +26,20 @@ def frechet_distance(samples: Rows, reference: Rows) -> float:
     Raises:
         UserError: too few rows, differing D, or values that are not finite.
     """
-    first, second = as_rows(samples, "samples", 2), as_rows(reference, "the reference", 2)
-    same_width(first, second)
-    return gaussian_frechet_distance(*moments(first), *moments(second))
+    return distance_to_gaussian(samples, *moments(as_rows(reference, "the reference", 2)))
+
+
+def distance_to_gaussian(samples: Rows, mean: Tensor, covariance: Tensor) -> float:
+    """The same distance to a reference whose moments are known; arguments and errors as above.
+
+    Args:
+        samples: (N, D), N at least 2.
+        mean: of the reference, float64 (D,).
+        covariance: of the reference, float64 (D, D).
+    """
+    rows = as_rows(samples, "samples", 2)
+    same_width(rows, covariance)
+    return gaussian_frechet_distance(*moments(rows), mean, covariance)
 
 
 def moments(rows: Tensor) -> tuple[Tensor, Tensor]:

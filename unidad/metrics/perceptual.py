@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from unidad.errors import UserError
-from unidad.metrics.rows import squared_distances
+from unidad.metrics.rows import TooFewRowsError, squared_distances
 
 EPSILON = 1e-10
 """Added to the norm over channels, as the lpips package does."""
@@ -39,43 +41,95 @@ def perceptual_rows(maps: Iterable[Tensor], weights: Sequence[Tensor] | None = N
     return torch.cat(parts, 1)
 
 
-def intra_lpips(sample_batches: Iterable[Tensor], training: Tensor, limit: int = 100) -> float:
+@dataclass(frozen=True)
+class ClusterRules:
+    """What the definition of Intra-LPIPS leaves open, or the code behind a published number does.
+
+    Attributes:
+        members: of a cluster that count: the first ones, in order of generation.
+        small_clusters: a cluster of fewer than two samples counts 0 ("zero", as in the released
+            code of Uni-DAD: a model that ignores a training image pays for it), or is left out
+            of the mean ("skip").
+        unit_range: give the network the samples in [0, 1] and the training images in [-1, 1], as
+            Uni-DAD's released code does: for comparison with the published numbers only.
+    """
+
+    members: int = 100
+    small_clusters: Literal["zero", "skip"] = "zero"
+    unit_range: bool = False
+
+
+DEFAULT_RULES = ClusterRules()
+
+
+def intra_lpips(
+    sample_batches: Iterable[Tensor], training: Tensor, rules: ClusterRules = DEFAULT_RULES
+) -> float:
     """Mean LPIPS between samples that are nearest to the same training image (Ojha et al. 2021).
 
     Each sample joins the cluster of the training image with the smallest LPIPS to it. A cluster's
-    first `limit` samples, in order, give the mean over their pairs, 0 where there are fewer than
-    two; the result is the mean over clusters.
+    first members give the mean over all their pairs; the result is the mean over clusters.
+
+    No pair is ever formed: the mean squared distance over the pairs of n rows is
+    ``2 / (n - 1) * (sum |r|^2 - |sum r|^2 / n)``. Memory holds one batch and two rows for each
+    training image, however many samples there are.
 
     Args:
-        sample_batches: rows (n, P) of `perceptual_rows`, batch by batch: at most `limit` rows a
-            cluster are kept.
+        sample_batches: rows (n, P) of `perceptual_rows`, batch by batch; `rules.unit_range` is
+            already applied to them.
         training: rows (k, P) of the k training images.
-        limit: members of a cluster that count.
+        rules: which members and which clusters count.
 
     Returns:
         At least 0; low where samples repeat each other.
 
     Raises:
-        UserError: no training image, or a row is not finite.
+        TooFewRowsError: no cluster has two samples, and such clusters are skipped.
+        UserError: no training image, a row is not finite, or images of two resolutions.
     """
     if len(training) == 0:
         raise UserError("Intra-LPIPS needs at least one training image; the training set is empty")
-    clusters: list[list[Tensor]] = [[] for _ in range(len(training))]
+    clusters = [_Cluster(row) for row in training]
     for batch in sample_batches:
-        distances = squared_distances(batch, training)
-        if not torch.isfinite(distances).all():
-            raise UserError("Intra-LPIPS: NaN or infinite maps; check images and feature network")
-        for row, nearest in zip(batch, distances.argmin(1).tolist(), strict=True):
-            if len(clusters[nearest]) < limit:
-                clusters[nearest].append(row.clone())
-    return sum(_mean_pairwise(members) for members in clusters) / len(clusters)
+        for row, nearest in zip(batch, _nearest(batch, training), strict=True):
+            if clusters[nearest].count < rules.members:
+                clusters[nearest].add(row)
+    if rules.small_clusters == "skip":
+        clusters = [cluster for cluster in clusters if cluster.count > 1]
+        if not clusters:
+            raise TooFewRowsError("Intra-LPIPS: no two samples in any cluster; draw more samples")
+    return sum(cluster.mean_pairwise() for cluster in clusters) / len(clusters)
 
 
-def _mean_pairwise(members: list[Tensor]) -> float:
-    """Mean over the pairs of rows (P,), each counted in both orders."""
-    count = len(members)
-    if count < 2:
-        return 0.0
-    rows = torch.stack(members)
-    distances = squared_distances(rows, rows).fill_diagonal_(0)
-    return distances.sum().item() / (count * (count - 1))
+class _Cluster:
+    """Running sums of rows (P,), taken from the centre on so that nothing large cancels."""
+
+    def __init__(self, centre: Tensor) -> None:
+        self.centre = centre
+        self.count = 0
+        self.total = torch.zeros_like(centre)
+        self.squares = 0.0
+
+    def add(self, row: Tensor) -> None:
+        offset = row - self.centre
+        self.count += 1
+        self.total += offset
+        self.squares += offset.square().sum().item()
+
+    def mean_pairwise(self) -> float:
+        """Mean squared distance over all pairs; 0 where there is none."""
+        if self.count < 2:
+            return 0.0
+        spread = self.squares - self.total.square().sum().item() / self.count
+        return max(2 * spread / (self.count - 1), 0.0)
+
+
+def _nearest(batch: Tensor, training: Tensor) -> list[int]:
+    if batch.shape[1] != training.shape[1]:
+        raise UserError(
+            "Intra-LPIPS: samples and training images differ in resolution; bring them to one"
+        )
+    distances = squared_distances(batch, training)
+    if not torch.isfinite(distances).all():
+        raise UserError("Intra-LPIPS: NaN or infinite maps; check images and feature network")
+    return distances.argmin(1).tolist()

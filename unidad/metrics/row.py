@@ -8,8 +8,8 @@ from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.files import read_json
 from unidad.metrics.evaluate import evaluate
-from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.features import Features
+from unidad.metrics.published import load_extractor
 from unidad.metrics.trajectory import best_frechet_distance
 
 REMEDY = "sample and train first"
@@ -32,7 +32,7 @@ def evaluate_row(spec: dict, progress: bool = True) -> dict:
     """
     try:
         samples = ImageSet.load(spec["images"])
-        extractor = load_feature_network(spec["network"])
+        extractor = load_extractor(spec["network"])
         reference = spec["reference_features"]
         metrics = evaluate(
             samples,

@@ -7,8 +7,8 @@ from pathlib import Path
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.metrics.evaluate import evaluate
-from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.features import Features
+from unidad.metrics.published import load_extractor
 from unidad.sampling import load_pipeline, sample
 
 
@@ -33,7 +33,7 @@ def measure_trajectory(
     folder = Path(spec["snapshots"])
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of snapshots; train the run first")
-    extractor = load_feature_network(spec["network"])
+    extractor = load_extractor(spec["network"])
     training = ImageSet.load(spec["training_images"])
     known = Features.load(spec["training_features"])
     path = spec["reference_features"]

@@ -1,0 +1,56 @@
+"""Weights that the authors of a metric publish: found or downloaded, verified, never unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from unidad.errors import UserError
+
+FOLDER = "UNIDAD_WEIGHTS"
+"""Environment variable: a folder with the files, for machines without a network."""
+
+
+def published_weights(url: str) -> dict[str, Tensor]:
+    """Weights, on the CPU, of a file whose name ends in the first digits of its SHA-256.
+
+    The file is looked for in the folder that UNIDAD_WEIGHTS names; where that is not set, in
+    torch.hub's cache, into which it is downloaded once.
+
+    Args:
+        url: where its authors publish it: ".../alexnet-owt-7be5be79.pth".
+
+    Raises:
+        UserError: the file is absent and cannot be downloaded, or its SHA-256 is another.
+    """
+    name = url.rsplit("/", 1)[-1]
+    digits = name.removesuffix(".pth").rsplit("-", 1)[-1]
+    folder = os.environ.get(FOLDER)
+    path = (Path(folder) if folder else Path(torch.hub.get_dir()) / "checkpoints") / name
+    if not path.is_file():
+        if folder:
+            raise UserError(f"{path}: no such file; download {url} into this folder")
+        _download(url, path, digits)
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(digits):
+        raise UserError(
+            f"{path}: its SHA-256 starts with {found[: len(digits)]}, not with {digits}; "
+            f"delete it and download {url} again"
+        )
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _download(url: str, path: Path, digits: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(url, str(path), digits)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"{path.name}: could not be downloaded ({error}); fetch {url} elsewhere, put it into "
+            f"a folder, and name that folder in the environment variable {FOLDER}"
+        ) from None
