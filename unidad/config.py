@@ -255,6 +255,26 @@ class Target(Section):
         return self
 
 
+class PublishedFeatures(Section):
+    """The networks of the literature, where feature_network is published."""
+
+    mode: Literal["legacy_pytorch", "clean"] = "legacy_pytorch"
+    """How images are resized for Inception: as pytorch-fid does (the paper) or as clean-fid."""
+    trunk: Literal["vgg", "alex"] = "vgg"
+    """LPIPS' network."""
+
+
+class IntraLpips(Section):
+    """What the definition of Intra-LPIPS leaves open (see unidad.metrics.perceptual)."""
+
+    members: Annotated[int, Field(ge=2)] = 100
+    """Samples of a cluster that count: the first ones."""
+    small_clusters: Literal["zero", "skip"] = "zero"
+    """Clusters with fewer than two samples count 0, or are left out of the mean."""
+    unit_range: bool = False
+    """Give samples in [0, 1] and training images in [-1, 1], as the released code does."""
+
+
 class Evaluation(Section):
     """Sampling and metrics."""
 
@@ -286,7 +306,12 @@ class Config(Section):
     source_training: Training = Training()
     """How the source teacher is trained where source_teacher is train."""
     feature_network: str = "shipped"
-    """shipped, train, or the path of a folder that `unidad train-features` wrote."""
+    """shipped, train, published (Inception and LPIPS), or the path of a folder that
+    `unidad train-features` wrote."""
+    published_features: PublishedFeatures = PublishedFeatures()
+    """Which, where feature_network is published."""
+    intra_lpips: IntraLpips = IntraLpips()
+    """How Intra-LPIPS counts."""
     network: Network = Network()
     """The source teacher's architecture where it is trained."""
     diffusion: Diffusion = Diffusion()

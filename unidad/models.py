@@ -7,6 +7,7 @@ from pathlib import Path
 
 from unidad.files import atomic_folder, read_json
 from unidad.metrics.feature_network import load_feature_network
+from unidad.metrics.published import PublishedConfig
 from unidad.networks.adm import HEAD_CHANNELS, RESOLUTION, load_adm
 from unidad.networks.describe import describe
 from unidad.networks.folder import WEIGHTS_NAME, load_network
@@ -79,16 +80,21 @@ def import_adm(
         (partial / "README.md").write_text(_card(out.resolve().name, facts, weights, command))
 
 
-def place_feature_network(origin: str, out: Path) -> None:
-    """Check a feature network and copy it.
+def place_feature_network(origin: str, out: Path, published: PublishedConfig | None = None) -> None:
+    """Check a feature network and copy it, or note which published networks are meant.
 
     Args:
-        origin: ``shipped`` or a folder that `unidad train-features` wrote.
+        origin: ``shipped``, ``published``, or a folder that `unidad train-features` wrote.
         out: folder to write.
+        published: which, for that origin; their weights are looked for when first needed.
 
     Raises:
         UserError: a file is missing, unreadable or of another architecture.
     """
+    if origin == "published":
+        with atomic_folder(out) as partial:
+            (published or PublishedConfig()).save(partial)
+        return
     folder = SHIPPED_FEATURE_NETWORK if origin == "shipped" else Path(origin)
     network = load_feature_network(folder)
     with atomic_folder(out) as partial:

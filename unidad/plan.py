@@ -186,6 +186,7 @@ class Plan:
             ),
             "training_images": training,
             "training_features": self.features(training),
+            "intra_lpips": self.config.intra_lpips.model_dump(),
             "sampling": f"{self.root}/{row.images}".replace(".npz", ".json")
             if row.images.startswith("samples/")
             else None,
@@ -261,6 +262,7 @@ class Plan:
         contents["specs/models.json"] = {
             "source_teacher": config.source_teacher,
             "feature_network": config.feature_network,
+            "published_features": config.published_features.model_dump(),
         }
         texts = {path: json.dumps(value, indent=2) for path, value in contents.items()}
         texts["specs/config.json"] = config.model_dump_json(indent=2)

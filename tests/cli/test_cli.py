@@ -111,6 +111,7 @@ def test_from_a_specification_to_a_measured_row(spec, feature_network, image_set
         "sampling": "s/images.json",
         "training": ["run/training.json"],
         "trajectory": None,
+        "intra_lpips": {},
     }
     write_json(Path("row.json"), row)
     assert told("evaluate", "row.json", "--out", "m/row.json", "--quiet") == (0, [], [])

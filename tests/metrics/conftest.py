@@ -54,4 +54,5 @@ def row(tmp_path, stored):
         "sampling": stored("sampling.json", **SAMPLING),
         "training": [stored("own.json", **summary(100.5, 400, 900.0))],
         "trajectory": None,
+        "intra_lpips": {"members": 100, "small_clusters": "zero", "unit_range": False},
     }

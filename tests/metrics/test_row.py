@@ -72,6 +72,7 @@ def test_without_held_out_images_there_is_no_distance(row):
     [
         *("run", "domain", "network", "images", "features", "reference_features"),
         *("training_images", "training_features", "sampling", "training", "trajectory"),
+        "intra_lpips",
     ],
 )
 def test_a_missing_key_is_named(row, key):

@@ -33,10 +33,10 @@ def _add_features(verbs: Verbs) -> None:
 
 def _features(options: argparse.Namespace) -> None:
     from unidad.data.image_set import ImageSet
-    from unidad.metrics.feature_network import load_feature_network
     from unidad.metrics.features import extract
+    from unidad.metrics.published import load_extractor
 
-    extract(ImageSet.load(options.images), load_feature_network(options.network)).save(options.out)
+    extract(ImageSet.load(options.images), load_extractor(options.network)).save(options.out)
 
 
 def _add_trajectory(verbs: Verbs) -> None:

@@ -106,8 +106,21 @@ def _add_feature_network(verbs: Verbs) -> None:
         "check a feature network and put it in place, or train it",
         "feature-network shipped --out results/default/models/feature_network",
     )
-    parser.add_argument("origin", help="`shipped`, `train`, or a folder of `unidad train-features`")
+    parser.add_argument(
+        "origin",
+        help="`shipped`, `train`, `published` (Inception and LPIPS), or a folder of "
+        "`unidad train-features`",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument(
+        "--mode",
+        choices=["legacy_pytorch", "clean"],
+        default="legacy_pytorch",
+        help="published: how images are resized for Inception",
+    )
+    parser.add_argument(
+        "--trunk", choices=["vgg", "alex"], default="vgg", help="published: LPIPS' network"
+    )
     add_threads_and_quiet(parser)
 
 
@@ -117,9 +130,11 @@ def _feature_network(options: argparse.Namespace) -> None:
 
         train_feature_network(options.out, progress=not options.quiet, command=command_line())
     else:
+        from unidad.metrics.published import PublishedConfig
         from unidad.models import place_feature_network
 
-        place_feature_network(options.origin, options.out)
+        published = PublishedConfig(options.mode, options.trunk)
+        place_feature_network(options.origin, options.out, published)
 
 
 def _add_train_features(verbs: Verbs) -> None:

@@ -9,6 +9,7 @@ from unidad.errors import UserError
 from unidad.files import read_json
 from unidad.metrics.evaluate import evaluate
 from unidad.metrics.features import Features
+from unidad.metrics.perceptual import ClusterRules
 from unidad.metrics.published import load_extractor
 from unidad.metrics.trajectory import best_frechet_distance
 
@@ -42,6 +43,7 @@ def evaluate_row(spec: dict, progress: bool = True) -> dict:
             training_features=Features.load(spec["training_features"]),
             reference_features=Features.load(reference) if reference else None,
             domain=spec["domain"],
+            rules=ClusterRules(**spec["intra_lpips"]),
             progress=progress,
         )
         cost = row_cost(spec["run"]["nfe"], spec["sampling"], spec["training"])

@@ -8,6 +8,7 @@ from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.metrics.evaluate import evaluate
 from unidad.metrics.features import Features
+from unidad.metrics.perceptual import ClusterRules
 from unidad.metrics.published import load_extractor
 from unidad.sampling import load_pipeline, sample
 
@@ -49,6 +50,7 @@ def measure_trajectory(
             training_features=known,
             reference_features=reference,
             domain=spec["domain"],
+            rules=ClusterRules(**spec["intra_lpips"]),
             progress=progress,
         )
         measured.append({"updates": int(snapshot.name), "metrics": metrics})

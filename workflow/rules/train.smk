@@ -58,8 +58,10 @@ rule feature_network:
         "../../envs/unidad.yaml"
     params:
         origin=PLAN.config.feature_network,
+        published=PLAN.config.published_features,
     shell:
-        "python -m unidad feature-network {params.origin:q} --out {output} > {log} 2>&1"
+        "python -m unidad feature-network {params.origin:q} --out {output}"
+        " --mode {params.published.mode} --trunk {params.published.trunk} > {log} 2>&1"
 
 
 rule train:
