@@ -10,13 +10,15 @@ from unidad.report.comparison import comparison
 from unidad.report.formats import Block, Cell, Row, Table, html, latex, markdown
 from unidad.report.tables import COLUMNS, table, write_tables
 
-HEADERS = {column.metric: i for i, column in enumerate(COLUMNS, start=1)}
+HEADERS = {column.metric: column.header for column in COLUMNS}
 
 
 def cells_of(metrics, metric, order=()):
     """(label → cell) of one column, over a single block."""
-    (block,) = table(comparison(metrics, order)).blocks
-    return {row.label: row.cells[HEADERS[metric]] for row in block.rows}
+    laid_out = table(comparison(metrics, order))
+    (block,) = laid_out.blocks
+    place = laid_out.header.index(HEADERS[metric].format(features="synthetic features")) - 1
+    return {row.label: row.cells[place] for row in block.rows}
 
 
 def test_mean_and_deviation_are_printed_where_there_are_seeds():
@@ -41,7 +43,6 @@ def test_mean_and_deviation_are_printed_where_there_are_seeds():
         ("recall", [0.5, 0.5, 0.5], {"A", "B", "C"}, ["0.50"] * 3),
         ("attribute_spread", [0.9, 0.3, 1.5], set(), ["0.90", "0.30", "1.50"]),
         ("recall", [None, 0.2, 0.1], {"B"}, ["–", "0.20", "0.10"]),
-        ("recall", [None, None, None], set(), ["–"] * 3),
     ],
 )
 def test_bold_is_the_best_printed_mean(metric, values, best, printed):
@@ -49,6 +50,16 @@ def test_bold_is_the_best_printed_mean(metric, values, best, printed):
     cells = cells_of(metrics, metric)
     assert [cell.text for cell in cells.values()] == printed
     assert {name for name, cell in cells.items() if cell.bold} == best
+
+
+def test_a_column_without_a_value_anywhere_is_left_out():
+    metrics = [
+        result(name, recall=None, precision=value) for name, value in (("A", 0.5), ("B", None))
+    ]
+    header = table(comparison(metrics)).header
+    assert "recall ↑" not in header
+    assert "precision ↑" in header
+    assert "best FD on the way" not in header
 
 
 def test_best_is_the_mean_over_seeds_not_the_best_seed():
