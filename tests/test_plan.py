@@ -74,6 +74,22 @@ def test_a_changed_hyperparameter_rewrites_its_own_spec_and_no_other(tmp_path):
     assert {p.split("/specs/")[1] for p in set(written) - set(runs)} == {"config.json"}
 
 
+def test_waiting_counts_the_longest_chain_of_runs_that_follow():
+    p = plan()
+    waiting = {run.label: p.waiting(run) for run in p.runs() if run.target in ("source", "babies")}
+    assert waiting["DMD2"] == 1
+    assert waiting["FT"] == 1
+    assert waiting["DMD2-FT"] == waiting["FT-DMD2"] == waiting["Uni-DAD"] == 0
+
+
+def test_the_feature_network_s_choice_is_not_the_source_teacher_s():
+    shipped, published = plan().specs(), plan(feature_network="published").specs()
+    changed = {path for path, text in published.items() if shipped.get(path) != text}
+    assert "results/default/specs/models/feature_network.json" in changed
+    assert "results/default/specs/models/source_teacher.json" not in changed
+    assert not any("/specs/runs/" in path for path in changed)
+
+
 def test_lineage_sums_what_a_model_is_built_on():
     p = plan()
     labels = [run.label for run in p.lineage(Run("babies", 10, "FT-DMD2", 0))]

@@ -208,6 +208,11 @@ class Plan:
         followed = trained and row.target == SOURCE and self.config.source_training.snapshots
         return "source_teacher" if followed else None
 
+    def waiting(self, run: Run) -> int:
+        """How many runs follow one another after this one: longer chains had better start first."""
+        direct = [other for other in self.runs() if run in self.dependencies(other).values()]
+        return max((1 + self.waiting(other) for other in direct), default=0)
+
     def lineage(self, run: Run) -> list[Run]:
         """The run itself, then every run that it builds on: what its model cost to train."""
         ordered: dict[Run, None] = {}
@@ -259,8 +264,8 @@ class Plan:
                 | target.model_dump(exclude={"near"})
                 | {"shots": config.shots, "reference_images": config.evaluation.reference_images}
             )
-        contents["specs/models.json"] = {
-            "source_teacher": config.source_teacher,
+        contents["specs/models/source_teacher.json"] = {"source_teacher": config.source_teacher}
+        contents["specs/models/feature_network.json"] = {
             "feature_network": config.feature_network,
             "published_features": config.published_features.model_dump(),
         }

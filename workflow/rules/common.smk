@@ -22,7 +22,7 @@ TARGETS = PLAN.config.targets
 ROWS = {row.metrics: row for row in PLAN.rows()}
 RUNS = {run.key: run for run in PLAN.runs()}
 FOLLOWED = {
-    PLAN.followed_run(row): row for row in ROWS.values() if PLAN.followed_run(row)
+    followed: row for row in ROWS.values() if (followed := PLAN.followed_run(row))
 }
 
 
@@ -49,6 +49,11 @@ def models_needed(wildcards):
     """The models that a run starts from or is taught by."""
     needed = PLAN.dependencies(RUNS[wildcards.run]).values()
     return sorted({PLAN.source_teacher, *map(PLAN.model, needed)})
+
+
+def chain_priority(wildcards):
+    """Training comes before measuring, and what other trainings wait for comes first."""
+    return 10 + PLAN.waiting(RUNS[wildcards.run])
 
 
 def images_needed(wildcards):

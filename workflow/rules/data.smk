@@ -23,6 +23,7 @@ rule prepare_source:
         f"{ROOT}/logs/prepare/source.log",
     benchmark:
         f"{ROOT}/benchmarks/prepare/source.tsv"
+    priority: 20  # the longest chains of trainings wait for it
     conda:
         "../../envs/unidad.yaml"
     params:

@@ -30,7 +30,7 @@ else:
 
     rule source_teacher:
         input:
-            f"{SPECS}/models.json",
+            f"{SPECS}/models/source_teacher.json",
         output:
             directory(PLAN.source_teacher),
         log:
@@ -47,7 +47,7 @@ else:
 
 rule feature_network:
     input:
-        f"{SPECS}/models.json",
+        f"{SPECS}/models/feature_network.json",
     output:
         directory(PLAN.feature_network),
     log:
@@ -78,7 +78,7 @@ rule train:
         f"{ROOT}/logs/train/{{run}}.log",
     benchmark:
         f"{ROOT}/benchmarks/train/{{run}}.tsv"
-    priority: 10
+    priority: chain_priority
     conda:
         "../../envs/unidad.yaml"
     params:
