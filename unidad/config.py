@@ -19,6 +19,15 @@ from unidad.errors import UserError
 
 SOURCE = "source"
 SOURCE_TEACHER = "source_teacher"
+SOURCE_STUDENT = "source_student"
+ORIGINS = (SOURCE_TEACHER, SOURCE_STUDENT)
+
+SUBJECTS = {
+    **{name: name for name in ("backpack", "boot", "cat", "clock", "dog", "teapot", "toy", "vase")},
+    **{"bear_plushie": "stuffed animal", "cat2": "cat", "dog2": "dog"},
+}
+"""Subjects of the synthetic scenes → their class words."""
+LIVE_CLASSES = ("cat", "dog")
 
 Unit = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -158,7 +167,8 @@ class Variant(Section):
     domain: Literal["target", "source"] = "target"
     """Train on each target's shots, or once on the source set."""
     student: str = SOURCE_TEACHER
-    """Where the student's weights start: source_teacher or `<label>`."""
+    """Where the student's weights start: source_teacher, source_student (personalisation) or
+    `<label>`."""
     training: Training = Training()
     """Settings that differ from the top-level `training`."""
 
@@ -223,6 +233,48 @@ class UnidadVariant(DistilledVariant):
 AnyVariant = Annotated[FinetuneVariant | Dmd2Variant | UnidadVariant, Field(discriminator="method")]
 
 
+class Lora(Section):
+    """Low-rank adapters in place of full training, in every trained network."""
+
+    rank: Count = 16
+    """Of the adapters."""
+    layers: Literal["attention", "all"] = "attention"
+    """Adapt the attention's projections, or all linear layers and convolutions."""
+
+
+class PriorImages(Section):
+    """Prior preservation (DreamBooth) on images that the source teacher draws of the class."""
+
+    images: Count = 100
+    """How many."""
+    weight: Positive = 1.0
+    """Of the loss prior_preservation."""
+
+
+class Personalisation(Section):
+    """Subjects in place of domains: text-to-image networks learn what a rare word stands for."""
+
+    rare_token: str = "prt"
+    """The word that comes to stand for the subject; the tokenizer must know it."""
+    prompts: str = "standard"
+    """What is drawn and measured: standard (the 25 DreamBooth prompts of objects or of live
+    subjects), or a file of one's own, one prompt a line with {} for the subject."""
+    images_per_prompt: Count = 4
+    """Images drawn of each prompt."""
+    guidance_scale: Positive = 7.5
+    """Classifier-free guidance of the teachers and of many-step sampling; 1 turns it off."""
+    student_unet: str | None = None
+    """Path of a bare U-Net state dict to load over source_student's own: a distilled release."""
+    posterior: Literal["mean", "sample"] = "mean"
+    """What stands for a training image: the mean of the autoencoder's posterior, or a sample."""
+    lora: Lora | None = None
+    """Train adapters alone; null trains all weights."""
+    prior: PriorImages | None = None
+    """Prior preservation in every finetune variant; null leaves it out."""
+    protocol: Literal["synthetic", "unidad", "echodistill"] = "synthetic"
+    """How fidelity is measured: with the embedded networks, or those of a paper."""
+
+
 class SourceData(Section):
     """The source domain's images."""
 
@@ -235,10 +287,17 @@ class SourceData(Section):
 
 
 class Target(Section):
-    """A target domain: a synthetic one, or a folder of one's own images."""
+    """A target domain, or in personalisation a subject: synthetic, or a folder of one's own."""
 
     domain: Literal["babies", "sunglasses", "portraits", "cats"] | None = None
     """A synthetic domain of the embedded benchmark."""
+    subject: Literal[tuple(SUBJECTS)] | None = None
+    """A subject of the synthetic scenes (personalisation)."""
+    class_word: str | None = None
+    """What the subject in one's own folder is, in a word that the tokenizer knows: cat, stuffed
+    animal."""
+    live: bool = False
+    """Whether the subject in one's own folder is a living one, which decides its prompts."""
     folder: str | None = None
     """A folder of images."""
     reference: str | None = None
@@ -248,8 +307,12 @@ class Target(Section):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Target:
-        if (self.domain is None) == (self.folder is None):
-            raise ValueError("give either 'domain' (synthetic) or 'folder' (your own images)")
+        if sum(origin is not None for origin in (self.domain, self.subject, self.folder)) != 1:
+            raise ValueError(
+                "give one of 'domain', 'subject' (synthetic) and 'folder' (your own images)"
+            )
+        if self.class_word is not None and self.folder is None:
+            raise ValueError("'class_word' goes with 'folder'")
         if self.reference is not None and self.folder is None:
             raise ValueError("'reference' goes with 'folder'")
         return self
@@ -303,6 +366,9 @@ class Config(Section):
     """The source domain."""
     source_teacher: str = "shipped"
     """shipped, train, or the path of a model folder (unet/, scheduler/)."""
+    source_student: str = "shipped"
+    """Personalisation: the one-step student distilled from the source teacher; shipped, or the path
+    of a pipeline folder."""
     source_training: Training = Training()
     """How the source teacher is trained where source_teacher is train."""
     feature_network: str = "shipped"
@@ -330,6 +396,9 @@ class Config(Section):
     """Rows of the table: label → method and settings."""
     evaluation: Evaluation = Evaluation()
     """Sampling and metrics."""
+    personalisation: Personalisation | None = None
+    """The targets are subjects, the networks text-to-image models; null: domains and unconditional
+    networks."""
 
     @model_validator(mode="before")
     @classmethod
@@ -352,11 +421,12 @@ class Config(Section):
                 )
         slugs = [slug(label) for label in self.variants]
         for label, name in zip(self.variants, slugs, strict=True):
-            if not name or slugs.count(name) > 1 or label in (SOURCE_TEACHER, "online", "none"):
+            if not name or slugs.count(name) > 1 or label in (*ORIGINS, "online", "none"):
                 raise ValueError(f"variants: the label '{label}' is reserved, empty or not unique")
         for label, variant in self.variants.items():
             _check_origins(label, variant, self.variants)
             _check_losses(label, variant)
+        _check_task(self)
         return self
 
 
@@ -387,15 +457,6 @@ class Prompts(Section):
                 "which means nothing to the source teacher"
             )
         return self
-
-
-class Lora(Section):
-    """Low-rank adapters in place of full training, in every trained network."""
-
-    rank: Count = 16
-    """Of the adapters."""
-    layers: Literal["attention", "all"] = "attention"
-    """Adapt the attention's projections, or all linear layers and convolutions."""
 
 
 class Prior(Section):
@@ -503,7 +564,7 @@ def origins(variant: AnyVariant) -> dict[str, str]:
         named["teacher"] = variant.teacher
     if isinstance(variant, UnidadVariant) and variant.target_teacher not in ("online", "none"):
         named["target_teacher"] = variant.target_teacher
-    return {key: label for key, label in named.items() if label != SOURCE_TEACHER}
+    return {key: label for key, label in named.items() if label not in ORIGINS}
 
 
 def load_config(path: str | Path) -> Config:
@@ -609,10 +670,33 @@ def _check_losses(label: str, variant: AnyVariant) -> None:
         )
 
 
+def _check_task(config: Config) -> None:
+    """Domains belong to few-shot generation, subjects and a student of the source to the other."""
+    subjects = config.personalisation is not None
+    for name, target in config.targets.items():
+        named = target.subject is not None or target.class_word is not None
+        if named and not subjects:
+            raise ValueError(f"targets.{name}: a subject needs the section 'personalisation'")
+        if subjects and not named:
+            raise ValueError(
+                f"targets.{name}: personalisation needs 'subject', or 'folder' with 'class_word'"
+            )
+    for label, variant in config.variants.items():
+        if subjects and variant.domain == SOURCE:
+            raise ValueError(
+                f"variants.{label}.domain: personalisation starts from source_teacher or "
+                f"{SOURCE_STUDENT}; nothing is trained on the source here"
+            )
+        if not subjects and variant.student == SOURCE_STUDENT:
+            raise ValueError(
+                f"variants.{label}.student: {SOURCE_STUDENT} needs the section 'personalisation'"
+            )
+
+
 def _check_origins(label: str, variant: AnyVariant, variants: dict[str, AnyVariant]) -> None:
     for key, origin in origins(variant).items():
         if origin not in variants:
-            allowed = ", ".join([SOURCE_TEACHER, *variants])
+            allowed = ", ".join([*ORIGINS, *variants])
             raise ValueError(f"variants.{label}.{key}: '{origin}' is none of {allowed}")
         if variant.domain == SOURCE and variants[origin].domain != SOURCE:
             raise ValueError(f"variants.{label}.{key}: '{origin}' is not trained on the source")

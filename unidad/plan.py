@@ -20,6 +20,7 @@ from unidad.config import (
     Dmd2Variant,
     FinetuneVariant,
     RunSpec,
+    TextToImage,
     UnidadVariant,
     origins,
     slug,
@@ -27,9 +28,9 @@ from unidad.config import (
 from unidad.files import atomic_file
 
 SOURCE_TEACHER_LABEL = "Source teacher"
+SOURCE_STUDENT_LABEL = "Source student"
 HELD_OUT_LABEL = "Held-out images"
 TRAINING_LABEL = "Training images"
-CONTROLS = (SOURCE_TEACHER_LABEL, HELD_OUT_LABEL, TRAINING_LABEL)
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ class Plan:
                 roles["target_teacher"] = variant.target_teacher
         taken = self.dependencies(run)
         models = {
-            role: self.model(taken[role]) if role in taken else self.source_teacher
-            for role in roles
+            role: self.model(taken[role]) if role in taken else self.source_model(label)
+            for role, label in roles.items()
         }
         return RunSpec(
             target=run.target,
@@ -135,6 +136,7 @@ class Plan:
             network=self.config.network,
             diffusion=self.config.diffusion,
             variant=variant,
+            text_to_image=self._text_to_image(run),
             **models,
         )
 
@@ -223,10 +225,23 @@ class Plan:
         """Where the features of an image set lie."""
         return f"{self.root}/features/{images.removeprefix(self.root + '/')}"
 
+    def settings(self, images: str) -> str:
+        """The settings that an image set below the experiment's folder is drawn with."""
+        return f"{self.root}/specs/evaluation.json"
+
+    def source_model(self, name: str) -> str:
+        """Model folder of source_teacher, or of source_student."""
+        return f"{self.root}/models/{name}"
+
     @property
     def source_teacher(self) -> str:
         """The source teacher's model folder."""
-        return f"{self.root}/models/source_teacher"
+        return self.source_model(SOURCE_TEACHER)
+
+    @property
+    def measuring_networks(self) -> list[str]:
+        """Folders of the networks that images are measured with."""
+        return [self.feature_network]
 
     @property
     def feature_network(self) -> str:
@@ -249,25 +264,10 @@ class Plan:
     def specs(self) -> dict[str, str]:
         """Path → JSON of every specification that a rule depends on."""
         config, root = self.config, self.root
-        common = {"resolution": config.resolution, "seed": config.data_seed}
-        source = (
-            common
-            | {"domain": "faces"}
-            | config.source.model_dump()
-            | {"reference_images": config.evaluation.reference_images}
-        )
-        evaluation = config.evaluation.model_dump()
-        contents = {"specs/data/source.json": source, "specs/evaluation.json": evaluation}
-        for name, target in config.targets.items():
-            contents[f"specs/data/{name}.json"] = (
-                common
-                | target.model_dump(exclude={"near"})
-                | {"shots": config.shots, "reference_images": config.evaluation.reference_images}
-            )
-        contents["specs/models/source_teacher.json"] = {"source_teacher": config.source_teacher}
-        contents["specs/models/feature_network.json"] = {
-            "feature_network": config.feature_network,
-            "published_features": config.published_features.model_dump(),
+        contents = {
+            **self._evaluation_specs(),
+            **self._model_specs(),
+            **{f"specs/data/{name}.json": self._data_spec(name) for name in self._data_sets()},
         }
         texts = {path: json.dumps(value, indent=2) for path, value in contents.items()}
         texts["specs/config.json"] = config.model_dump_json(indent=2)
@@ -278,6 +278,36 @@ class Plan:
         for row in self.rows():
             texts[f"specs/{row.metrics}"] = json.dumps(self.row_spec(row), indent=2)
         return {f"{root}/{path}": text + "\n" for path, text in texts.items()}
+
+    def _data_sets(self) -> list[str]:
+        return [SOURCE, *self.config.targets]
+
+    def _data_spec(self, name: str) -> dict:
+        config = self.config
+        if name == SOURCE:
+            own = {"domain": "faces", **config.source.model_dump()}
+        else:
+            target = config.targets[name]
+            own = {**target.model_dump(include={"domain", "folder", "reference"})}
+            own["shots"] = config.shots
+        common = {"resolution": config.resolution, "seed": config.data_seed}
+        return common | own | {"reference_images": config.evaluation.reference_images}
+
+    def _model_specs(self) -> dict[str, dict]:
+        config = self.config
+        return {
+            "specs/models/source_teacher.json": {"source_teacher": config.source_teacher},
+            "specs/models/feature_network.json": {
+                "feature_network": config.feature_network,
+                "published_features": config.published_features.model_dump(),
+            },
+        }
+
+    def _evaluation_specs(self) -> dict[str, dict]:
+        return {"specs/evaluation.json": self.config.evaluation.model_dump()}
+
+    def _text_to_image(self, run: Run) -> TextToImage | None:
+        return None
 
     def write_specs(self) -> list[str]:
         """Write every specification whose content changed; returns the paths written."""

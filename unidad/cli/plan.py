@@ -28,9 +28,9 @@ def _add_plan(verbs: Verbs) -> None:
 
 def _plan(options: argparse.Namespace) -> None:
     from unidad.config import load_config
-    from unidad.plan import Plan
+    from unidad.plan_subjects import make_plan
 
-    plan = Plan(load_config(options.config))
+    plan = make_plan(load_config(options.config))
     if options.root:
         print(plan.root)
         return

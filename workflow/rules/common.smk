@@ -7,10 +7,10 @@ from snakemake.exceptions import WorkflowError
 
 from unidad.config import parse_config
 from unidad.errors import UserError
-from unidad.plan import Plan
+from unidad.plan_subjects import make_plan
 
 try:
-    PLAN = Plan(parse_config(dict(config), "configuration"))
+    PLAN = make_plan(parse_config(dict(config), "configuration"))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
