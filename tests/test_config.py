@@ -61,11 +61,11 @@ def test_every_field_is_documented():
             "config.yaml: variants.A: sampler heun needs an odd nfe, found 4",
         ),
         ({"resolution": 40}, "config.yaml: resolution: Input should be a multiple of 16, found 40"),
-        ({"targets": {"babies": {}}}, "give either 'domain' (synthetic) or 'folder'"),
+        ({"targets": {"babies": {}}}, "give one of 'domain', 'subject' (synthetic) and 'folder'"),
         ({"targets": {"source": {"domain": "cats"}}}, "'source' is not usable as a name"),
         (
             {"variants": {"B": {"method": "finetune", "nfe": 3, "student": "Nobody"}}},
-            "variants.B.student: 'Nobody' is none of source_teacher, B",
+            "variants.B.student: 'Nobody' is none of source_teacher, source_student, B",
         ),
     ],
 )

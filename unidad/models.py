@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from pathlib import Path
 
+from unidad.config import SOURCE_STUDENT, SOURCE_TEACHER
 from unidad.files import atomic_folder, read_json
 from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.published import PublishedConfig
 from unidad.networks.adm import HEAD_CHANNELS, RESOLUTION, load_adm
 from unidad.networks.describe import describe
 from unidad.networks.folder import WEIGHTS_NAME, load_network
+from unidad.networks.text_to_image_folder import (
+    load_codec,
+    load_text_encoder,
+    load_text_to_image,
+)
 from unidad.pipeline import UnidadPipeline
 from unidad.provenance import commit
 from unidad.sampling import load_pipeline
@@ -18,6 +26,11 @@ from unidad.sampling import load_pipeline
 WEIGHTS = Path(__file__).parent / "weights"
 SHIPPED_SOURCE_TEACHER = WEIGHTS / "synthetic-faces-source"
 SHIPPED_FEATURE_NETWORK = WEIGHTS / "synthetic-faces-features"
+SHIPPED_TEXT_TO_IMAGE = {
+    SOURCE_TEACHER: WEIGHTS / "synthetic-scenes-source",
+    SOURCE_STUDENT: WEIGHTS / "synthetic-scenes-student",
+}
+PIPELINE_PARTS = ("model_index.json", "unet", "vae", "text_encoder", "tokenizer", "scheduler")
 
 
 def place_source_teacher(origin: str, out: Path) -> None:
@@ -34,6 +47,36 @@ def place_source_teacher(origin: str, out: Path) -> None:
     network = load_network(SHIPPED_SOURCE_TEACHER if origin == "shipped" else origin)
     with atomic_folder(out) as partial:
         UnidadPipeline(network.unet, network.scheduler).save_pretrained(partial)
+
+
+def place_text_to_image(role: str, origin: str, out: Path) -> None:
+    """Check a text-to-image model and put it in place; its large files become hard links.
+
+    Args:
+        role: source_teacher or source_student.
+        origin: ``shipped``, or the folder of a ``StableDiffusionPipeline``.
+        out: model folder.
+
+    Raises:
+        UserError: the folder or one of its parts is missing or of another architecture.
+    """
+    folder = SHIPPED_TEXT_TO_IMAGE[role] if origin == "shipped" else Path(origin)
+    load_text_to_image(folder, load_codec(folder))
+    load_text_encoder(folder)
+    with atomic_folder(out) as partial:
+        for name in PIPELINE_PARTS:
+            if (folder / name).is_dir():
+                shutil.copytree(folder / name, partial / name, copy_function=_link_or_copy)
+            else:
+                shutil.copyfile(folder / name, partial / name)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Gigabytes are not written twice where the file system can help it."""
+    try:
+        os.link(os.path.realpath(source), target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def import_adm(

@@ -104,6 +104,10 @@ class Plan:
                 rows.append(Row(run.target, run.shots, run.label, nfe, images, run))
         return rows
 
+    def source_models(self, run: Run) -> list[str]:
+        """Folders of the source's models that a run starts from or is taught by."""
+        return [self.source_teacher]
+
     def dependencies(self, run: Run) -> dict[str, Run]:
         """Key (student, teacher, target_teacher) → the run whose model it takes."""
         return {
@@ -234,6 +238,11 @@ class Plan:
         return f"{self.root}/models/{name}"
 
     @property
+    def data_sets(self) -> list[str]:
+        """Names of the data folders: the source and every target."""
+        return [SOURCE, *self.config.targets]
+
+    @property
     def source_teacher(self) -> str:
         """The source teacher's model folder."""
         return self.source_model(SOURCE_TEACHER)
@@ -256,6 +265,10 @@ class Plan:
         """The image set that a run trains on."""
         return f"{self.root}/data/{target}/{'train' if shots is None else f'shots{shots}'}.npz"
 
+    def image_sets(self, run: Run) -> list[str]:
+        """Every image set that a run reads."""
+        return [self.training_images(run.target, run.shots)]
+
     def has_reference(self, target: str) -> bool:
         """Whether the target has held-out images to measure against."""
         described = self.config.targets.get(target)
@@ -267,7 +280,7 @@ class Plan:
         contents = {
             **self._evaluation_specs(),
             **self._model_specs(),
-            **{f"specs/data/{name}.json": self._data_spec(name) for name in self._data_sets()},
+            **{f"specs/data/{name}.json": self._data_spec(name) for name in self.data_sets},
         }
         texts = {path: json.dumps(value, indent=2) for path, value in contents.items()}
         texts["specs/config.json"] = config.model_dump_json(indent=2)
@@ -278,9 +291,6 @@ class Plan:
         for row in self.rows():
             texts[f"specs/{row.metrics}"] = json.dumps(self.row_spec(row), indent=2)
         return {f"{root}/{path}": text + "\n" for path, text in texts.items()}
-
-    def _data_sets(self) -> list[str]:
-        return [SOURCE, *self.config.targets]
 
     def _data_spec(self, name: str) -> dict:
         config = self.config

@@ -66,6 +66,11 @@ class SubjectPlan(Plan):
         return f"{self.root}/specs/evaluation/{target}/{'subject' if adapted else 'class'}.json"
 
     @property
+    def data_sets(self) -> list[str]:
+        """Names of the data folders: the subjects."""
+        return list(self.config.targets)
+
+    @property
     def clip(self) -> str:
         """Folder of the CLIP that images and prompts are compared with."""
         return f"{self.root}/models/clip"
@@ -83,6 +88,18 @@ class SubjectPlan(Plan):
     def class_images(self, target: str) -> str:
         """Image set of the subject's class, for prior preservation."""
         return f"{self.root}/samples/{target}/class_images.npz"
+
+    def image_sets(self, run: Run) -> list[str]:
+        """Every image set that a run reads: the photos, and images of the class."""
+        photos = super().image_sets(run)
+        prior = self._text_to_image(run).prior
+        return photos if prior is None else [*photos, prior.images]
+
+    def source_models(self, run: Run) -> list[str]:
+        """Folders of the source's models that a run starts from or is taught by."""
+        student = self.config.variants[run.label].student
+        models = super().source_models(run)
+        return [*models, self.source_model(student)] if student == SOURCE_STUDENT else models
 
     def row_spec(self, row: Row) -> dict:
         """All that `unidad evaluate` needs for one metrics file: what it is, and the paths."""
@@ -147,17 +164,12 @@ class SubjectPlan(Plan):
         photos = f"data/{target}/{shots_name(shots)}.npz"
         return [*rows, Row(target, shots, TRAINING_LABEL, None, photos)]
 
-    def _data_sets(self) -> list[str]:
-        return list(self.config.targets)
-
     def _data_spec(self, name: str) -> dict:
         target = self.config.targets[name]
         own = target.model_dump(include={"subject", "folder", "reference"}, exclude_none=True)
         if target.subject is not None:
             own["prompts"] = self.prompts(name)
             own["images_per_prompt"] = self.config.personalisation.images_per_prompt
-        else:
-            own["caption"] = f"a {self.config.personalisation.rare_token} {target.class_word}"
         common = {"resolution": self.config.resolution, "seed": self.config.data_seed}
         return common | own | {"shots": self.config.shots}
 

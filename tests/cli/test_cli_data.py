@@ -38,7 +38,7 @@ def test_mistakes_in_a_user_s_folder(complains):
     complains((*prepare, "photos"), "photos: no images in this folder")
     Path("photos/text.png").write_text("I am not a picture")
     complains((*prepare, "photos"), "photos/text.png: not an image of a known format")
-    complains(("prepare", "--out", "data"), "give either a domain or a folder")
+    complains(("prepare", "--out", "data"), "give one of a domain, a subject and a folder")
     Path("typo.json").write_text('{"domain": "cats", "shot": [1]}')
     complains(("prepare", "--out", "data", "--settings", "typo.json"), "shot: unknown key", "shots")
     complains(("contact-sheet", "photos", "--out", "data"), "photos/manifest.json: no such file")

@@ -13,6 +13,7 @@ def add_verbs(verbs: Verbs) -> None:
     _add_import_adm(verbs)
     _add_check_model(verbs)
     _add_source_teacher(verbs)
+    _add_text_to_image(verbs)
     _add_feature_network(verbs)
     _add_train_features(verbs)
     _add_fitness(verbs)
@@ -96,6 +97,25 @@ def _source_teacher(options: argparse.Namespace) -> None:
     from unidad.models import place_source_teacher
 
     place_source_teacher(options.origin, options.out)
+
+
+def _add_text_to_image(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "text-to-image",
+        _text_to_image,
+        "check a text-to-image model and put it in place",
+        "text-to-image source_teacher shipped --out results/sdp/models/source_teacher",
+    )
+    parser.add_argument("role", choices=["source_teacher", "source_student"], help="what it is for")
+    parser.add_argument("origin", help="`shipped`, or the folder of a StableDiffusionPipeline")
+    parser.add_argument("--out", type=Path, required=True, help="model folder to write")
+
+
+def _text_to_image(options: argparse.Namespace) -> None:
+    from unidad.models import place_text_to_image
+
+    place_text_to_image(options.role, options.origin, options.out)
 
 
 def _add_feature_network(verbs: Verbs) -> None:

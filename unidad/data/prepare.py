@@ -39,7 +39,7 @@ GAP = 4
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """One image set and where its images come from, as the manifest tells it."""
 
     images: ImageSet
@@ -50,8 +50,11 @@ def prepare(
     out: str | Path,
     *,
     domain: str | None = None,
+    subject: str | None = None,
     folder: str | None = None,
     reference: str | None = None,
+    prompts: Sequence[str] = (),
+    images_per_prompt: int = 4,
     shots: Sequence[int] = (1, 5, 10),
     resolution: int = 32,
     seed: int = 0,
@@ -62,14 +65,28 @@ def prepare(
 ) -> dict[str, Any]:
     """Prepare what the keys of a data specification describe; returns the manifest.
 
-    ``domain`` faces is the source, another one a synthetic target, ``folder`` one's own images.
+    ``domain`` faces is the source, another one a synthetic target, ``subject`` a synthetic subject
+    with ``prompts``, ``folder`` one's own images.
 
     Raises:
-        UserError: neither or both of domain and folder are given, and as for the functions below.
+        UserError: not one of domain, subject and folder is given, and as for the functions below.
     """
-    if (domain is None) == (folder is None):
+    if sum(origin is not None for origin in (domain, subject, folder)) != 1:
         raise UserError(
-            f"give either a domain or a folder of images; found domain {domain}, folder {folder}"
+            "give one of a domain, a subject and a folder of images; "
+            f"found domain {domain}, subject {subject}, folder {folder}"
+        )
+    if subject is not None:
+        from unidad.data.prepare_subject import prepare_subject
+
+        return prepare_subject(
+            out,
+            subject,
+            prompts=prompts,
+            images_per_prompt=images_per_prompt,
+            shots=shots,
+            resolution=resolution,
+            seed=seed,
         )
     if folder is not None:
         return prepare_folder_target(
@@ -127,7 +144,7 @@ def prepare_synthetic_source(
         HELD_OUT: _rendered("faces", seed, HELD_OUT_START, held_out_images, resolution, shares),
     }
     about = _synthetic("faces", seed, resolution) | {"shares": asdict(shares)}
-    return _write_folder(Path(out), parts, about)
+    return write_folder(Path(out), parts, about)
 
 
 def prepare_synthetic_target(
@@ -160,11 +177,11 @@ def prepare_synthetic_target(
     Raises:
         UserError: the domain is unknown, or a number is out of range.
     """
-    shots = _checked_shots(shots)
-    parts = {_shots_file(k): _rendered(domain, seed, 0, k, resolution) for k in shots}
+    shots = checked_shots(shots)
+    parts = {shots_file(k): _rendered(domain, seed, 0, k, resolution) for k in shots}
     parts[REFERENCE] = _rendered(domain, seed, REFERENCE_START, reference_images, resolution)
     parts[HELD_OUT] = _rendered(domain, seed, HELD_OUT_START, held_out_images, resolution)
-    return _write_folder(Path(out), parts, _synthetic(domain, seed, resolution))
+    return write_folder(Path(out), parts, _synthetic(domain, seed, resolution))
 
 
 def prepare_folder_target(
@@ -195,7 +212,7 @@ def prepare_folder_target(
         UserError: a folder has problems (`load_folder`), has fewer images than shots, or is `out`;
             a reference image is a training image. One line for each problem.
     """
-    shots = _checked_shots(shots)
+    shots = checked_shots(shots)
     if Path(out).resolve() == Path(folder).resolve():
         raise UserError(
             f"{printable(folder)}: your images would be mixed with results; write elsewhere"
@@ -203,10 +220,10 @@ def prepare_folder_target(
     parts = _own_shots(Path(folder), shots, resolution)
     if reference is not None:
         parts[REFERENCE] = _loaded(Path(reference), resolution)
-        largest = parts[_shots_file(shots[-1])]
+        largest = parts[shots_file(shots[-1])]
         _refuse_common_images(printable(reference), largest, parts[REFERENCE])
     about = {"kind": "folder", "domain": None, "seed": None, "resolution": resolution}
-    return _write_folder(Path(out), parts, about | {"attributes": []})
+    return write_folder(Path(out), parts, about | {"attributes": []})
 
 
 def prepare_overview(out: str | Path, folders: Iterable[str | Path]) -> dict[str, Any]:
@@ -286,21 +303,21 @@ def _rendered(
     count: int,
     resolution: int,
     shares: SourceShares = DEFAULT_SHARES,
-) -> _Part:
+) -> Part:
     if not 1 <= count <= RANGE:
         raise UserError(f"{count} images of {domain}: must lie between 1 and {RANGE}")
     indices = range(start, start + count)
     images = render(domain, seed, indices, resolution, shares)
-    return _Part(images, {"indices": [indices.start, indices.stop]})
+    return Part(images, {"indices": [indices.start, indices.stop]})
 
 
-def _loaded(folder: Path, resolution: int) -> _Part:
+def _loaded(folder: Path, resolution: int) -> Part:
     images, names = load_folder(folder, resolution)
     originals = [{"name": name, "sha256": _sha256(folder / name)} for name in names]
-    return _Part(images, {"originals": originals})
+    return Part(images, {"originals": originals})
 
 
-def _own_shots(folder: Path, shots: list[int], resolution: int) -> dict[str, _Part]:
+def _own_shots(folder: Path, shots: list[int], resolution: int) -> dict[str, Part]:
     """The first k images for each k of `shots`, which is sorted."""
     whole = _loaded(folder, resolution)
     if len(whole.images) < shots[-1]:
@@ -309,14 +326,14 @@ def _own_shots(folder: Path, shots: list[int], resolution: int) -> dict[str, _Pa
             "for; add images or lower 'shots'"
         )
     return {
-        _shots_file(k): _Part(
+        shots_file(k): Part(
             ImageSet(whole.images.images[:k]), {"originals": whole.origin["originals"][:k]}
         )
         for k in shots
     }
 
 
-def _refuse_common_images(reference: str, shots: _Part, held_out: _Part) -> None:
+def _refuse_common_images(reference: str, shots: Part, held_out: Part) -> None:
     """Compare as the networks see them: after the resize."""
     training = {
         pixels.tobytes(): original["name"]
@@ -344,17 +361,19 @@ def _synthetic(domain: str, seed: int, resolution: int) -> dict[str, Any]:
     }
 
 
-def _checked_shots(shots: Sequence[int]) -> list[int]:
+def checked_shots(shots: Sequence[int]) -> list[int]:
+    """Numbers of training images, each once, ascending; refuses none and those below 1."""
     if not shots or min(shots) < 1:
         raise UserError(f"shots {list(shots)}: give one or more numbers of at least 1")
     return sorted(set(shots))
 
 
-def _shots_file(shots: int) -> str:
+def shots_file(shots: int) -> str:
+    """Name of the image set of so many training images."""
     return f"shots{shots}.npz"
 
 
-def _write_folder(out: Path, parts: dict[str, _Part], about: dict[str, Any]) -> dict[str, Any]:
+def write_folder(out: Path, parts: dict[str, Part], about: dict[str, Any]) -> dict[str, Any]:
     """Write the image sets, the shots as PNG files, the contact sheet and, last, the manifest."""
     (out / MANIFEST).unlink(missing_ok=True)
     for name in (REFERENCE, HELD_OUT):
@@ -375,7 +394,7 @@ def _write_folder(out: Path, parts: dict[str, _Part], about: dict[str, Any]) -> 
     return manifest
 
 
-def _largest_training_set(parts: dict[str, _Part]) -> str:
+def _largest_training_set(parts: dict[str, Part]) -> str:
     return max(
         (name for name in parts if name not in (REFERENCE, HELD_OUT)),
         key=lambda name: len(parts[name].images),
@@ -392,7 +411,7 @@ def _write_pictures(out: Path, name: str, images: np.ndarray) -> dict[str, dict[
     return files
 
 
-def _sheet_rows(parts: dict[str, _Part]) -> dict[str, np.ndarray]:
+def _sheet_rows(parts: dict[str, Part]) -> dict[str, np.ndarray]:
     """Some images of each set; the smaller shots are within the largest."""
     shown = [_largest_training_set(parts), *(n for n in (REFERENCE, HELD_OUT) if n in parts)]
     return {

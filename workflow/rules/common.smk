@@ -47,8 +47,9 @@ def originals(wildcards):
 
 def models_needed(wildcards):
     """The models that a run starts from or is taught by."""
-    needed = PLAN.dependencies(RUNS[wildcards.run]).values()
-    return sorted({PLAN.source_teacher, *map(PLAN.model, needed)})
+    run = RUNS[wildcards.run]
+    needed = PLAN.dependencies(run).values()
+    return sorted({*PLAN.source_models(run), *map(PLAN.model, needed)})
 
 
 def chain_priority(wildcards):
@@ -57,9 +58,9 @@ def chain_priority(wildcards):
 
 
 def images_needed(wildcards):
-    """The image set that a run trains on."""
+    """The image sets that a run trains on."""
     run = RUNS[wildcards.run]
-    return PLAN.training_images(run.target, run.shots)
+    return PLAN.image_sets(run)
 
 
 def measured_files(wildcards):
@@ -72,7 +73,7 @@ def measured_files(wildcards):
         "training_images",
         "training_features",
     )
-    files = [spec[key] for key in (*keys, "sampling", "trajectory") if spec[key]]
+    files = [spec[key] for key in (*keys, "sampling", "trajectory") if spec.get(key)]
     return sorted({*files, *spec["training"]})
 
 

@@ -2,7 +2,7 @@
 #
 # A folder of one's own may come without held-out images, so the rules differ in what they promise.
 
-SYNTHETIC = [name for name, target in TARGETS.items() if target.domain]
+SYNTHETIC = [name for name, target in TARGETS.items() if not target.folder]
 MEASURED = [
     name for name in TARGETS if name not in SYNTHETIC and PLAN.has_reference(name)
 ]
@@ -76,8 +76,7 @@ use rule prepare_target as prepare_folder with:
 
 rule contact_sheet:
     input:
-        f"{ROOT}/data/source/manifest.json",
-        expand(f"{ROOT}/data/{{target}}/manifest.json", target=TARGETS),
+        expand(f"{ROOT}/data/{{name}}/manifest.json", name=PLAN.data_sets),
     output:
         report(
             f"{ROOT}/data/contact_sheet.png",

@@ -27,7 +27,7 @@ rule trajectory:
 rule evaluate:
     input:
         spec=f"{SPECS}/metrics/{{row}}.json",
-        network=PLAN.feature_network,
+        networks=PLAN.measuring_networks,
         files=measured_files,
     output:
         f"{ROOT}/metrics/{{row}}.json",

@@ -4,7 +4,7 @@
 rule sample:
     input:
         model=f"{ROOT}/runs/{{run}}/model",
-        spec=f"{SPECS}/evaluation.json",
+        spec=lambda wildcards: PLAN.settings(f"samples/{wildcards.run}/nfe"),
     output:
         images=f"{ROOT}/samples/{{run}}/nfe{{nfe}}.npz",
         cost=f"{ROOT}/samples/{{run}}/nfe{{nfe}}.json",
@@ -19,17 +19,22 @@ rule sample:
         " --out {output.images} --threads {threads} > {log} 2>&1"
 
 
-rule sample_source_teacher:
+rule sample_source:
     input:
-        model=PLAN.source_teacher,
-        spec=f"{SPECS}/evaluation.json",
+        model=lambda wildcards: PLAN.source_model(wildcards.role.replace("-", "_")),
+        spec=lambda wildcards: PLAN.settings(
+            f"samples/{wildcards.name}/{wildcards.role}/nfe"
+        ),
     output:
-        images=f"{ROOT}/samples/source/source-teacher/nfe{{nfe}}.npz",
-        cost=f"{ROOT}/samples/source/source-teacher/nfe{{nfe}}.json",
+        images=f"{ROOT}/samples/{{name}}/{{role}}/nfe{{nfe}}.npz",
+        cost=f"{ROOT}/samples/{{name}}/{{role}}/nfe{{nfe}}.json",
     log:
-        f"{ROOT}/logs/sample/source-teacher/nfe{{nfe}}.log",
+        f"{ROOT}/logs/sample/{{name}}/{{role}}/nfe{{nfe}}.log",
     benchmark:
-        f"{ROOT}/benchmarks/sample/source-teacher/nfe{{nfe}}.tsv"
+        f"{ROOT}/benchmarks/sample/{{name}}/{{role}}/nfe{{nfe}}.tsv"
+    wildcard_constraints:
+        name=one_of(["source", *TARGETS]),
+        role="source-teacher|source-student",
     conda:
         "../../envs/unidad.yaml"
     shell:

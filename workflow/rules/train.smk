@@ -1,67 +1,16 @@
-# Models: the source teacher, the feature network, and every training run.
+# Every training run, and the models that others ship.
 #
 # What a run ends with is declared, its checkpoints (state/) are not: a failed or killed job keeps
 # them, and the next attempt goes on from the last one.
 
 
-if PLAN.config.source_teacher == "train":
+if PLAN.config.personalisation is None:
 
-    rule source_teacher:
-        input:
-            spec=f"{SPECS}/runs/source_teacher.json",
-            images=PLAN.training_images("source", None),
-        output:
-            model=directory(PLAN.source_teacher),
-            snapshots=directory(f"{ROOT}/runs/source_teacher/snapshots"),
-        log:
-            f"{ROOT}/logs/source_teacher.log",
-        benchmark:
-            f"{ROOT}/benchmarks/source_teacher.tsv"
-        conda:
-            "../../envs/unidad.yaml"
-        threads: 2
-        params:
-            folder=f"{ROOT}/runs/source_teacher",
-        shell:
-            "(python -m unidad train {input.spec} --out {params.folder} --threads {threads}"
-            " && python -m unidad source-teacher {params.folder}/model --out {output.model}) > {log} 2>&1"
+    include: "models_faces.smk"
 
 else:
 
-    rule source_teacher:
-        input:
-            f"{SPECS}/models/source_teacher.json",
-        output:
-            directory(PLAN.source_teacher),
-        log:
-            f"{ROOT}/logs/source_teacher.log",
-        benchmark:
-            f"{ROOT}/benchmarks/source_teacher.tsv"
-        conda:
-            "../../envs/unidad.yaml"
-        params:
-            origin=PLAN.config.source_teacher,
-        shell:
-            "python -m unidad source-teacher {params.origin:q} --out {output} > {log} 2>&1"
-
-
-rule feature_network:
-    input:
-        f"{SPECS}/models/feature_network.json",
-    output:
-        directory(PLAN.feature_network),
-    log:
-        f"{ROOT}/logs/feature_network.log",
-    benchmark:
-        f"{ROOT}/benchmarks/feature_network.tsv"
-    conda:
-        "../../envs/unidad.yaml"
-    params:
-        origin=PLAN.config.feature_network,
-        published=PLAN.config.published_features,
-    shell:
-        "python -m unidad feature-network {params.origin:q} --out {output}"
-        " --mode {params.published.mode} --trunk {params.published.trunk} > {log} 2>&1"
+    include: "models_subjects.smk"
 
 
 rule train:

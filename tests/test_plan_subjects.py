@@ -1,0 +1,107 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from unidad.config import SUBJECTS, load_config, parse_config
+from unidad.data.scenes import LIVE
+from unidad.data.scenes import SUBJECTS as SCENES
+from unidad.errors import UserError
+from unidad.plan import Run
+from unidad.plan_subjects import SubjectPlan, make_plan
+
+ROOT = Path(__file__).parents[1]
+
+
+def plan(**changes):
+    raw = yaml.safe_load((ROOT / "configs/sdp.yaml").read_text())
+    return make_plan(parse_config(raw | changes, "c"))
+
+
+def run(label):
+    return Run("cat", 5, label, 0)
+
+
+def test_the_configuration_s_subjects_are_the_renderer_s():
+    assert SUBJECTS == {name: subject.category for name, subject in SCENES.items()}
+
+
+def test_a_configuration_decides_its_kind_of_plan():
+    assert isinstance(plan(), SubjectPlan)
+    assert type(make_plan(load_config(ROOT / "config.yaml"))).__name__ == "Plan"
+
+
+def test_prompts_name_the_subject_with_and_without_its_token():
+    p = plan()
+    assert len(p.prompts("cat")) == len(p.prompts("teapot")) == 25
+    assert p.prompts("cat")[10] == "a prt cat wearing a red hat"
+    assert p.prompts("cat", token=False)[10] == "a cat wearing a red hat"
+    dressed = [prompt for prompt in p.prompts("teapot") if "wearing" in prompt]
+    assert not dressed
+    assert {"cat", "dog"} == set(LIVE)
+
+
+def test_a_run_reads_prompts_and_starts_from_the_source_s_models():
+    p = plan()
+    spec = p.spec(run("Uni-DAD"))
+    assert spec.student == "results/sdp/models/source_student"
+    assert spec.teacher == "results/sdp/models/source_teacher"
+    assert spec.text_to_image.prompts.target == "a prt cat"
+    assert spec.text_to_image.prompts.source == "a cat"
+    assert spec.variant.dmd_target_share == 0.75
+    assert p.source_models(run("Uni-DAD")) == [spec.teacher, spec.student]
+    assert p.source_models(run("FT")) == [spec.teacher]
+
+
+def test_prior_preservation_is_for_fine_tuning_alone():
+    p = plan(personalisation={"prior": {"images": 8, "weight": 0.5}})
+    images = "results/sdp/samples/cat/class_images.npz"
+    assert p.spec(run("FT")).text_to_image.prior.images == images
+    assert p.image_sets(run("FT")) == ["results/sdp/data/cat/shots5.npz", images]
+    assert p.image_sets(run("Uni-DAD")) == ["results/sdp/data/cat/shots5.npz"]
+    settings = json.loads(p.specs()["results/sdp/specs/evaluation/cat/class_images.json"])
+    assert settings["prompts"] == ["a cat"]
+    assert settings["images_per_prompt"] == 8
+
+
+def test_models_of_the_source_are_asked_for_the_class():
+    p = plan()
+    rows = {row.label: row for row in p.rows() if row.target == "cat"}
+    folder = "results/sdp/specs/evaluation/cat"
+    assert p.settings(rows["Source teacher"].images) == f"{folder}/class.json"
+    assert p.settings(rows["Source student"].images) == f"{folder}/class.json"
+    assert p.settings(rows["Uni-DAD"].images) == f"{folder}/subject.json"
+    assert rows["Source student"].nfe == 1
+    assert rows["Held-out images"].images == "data/cat/held_out.npz"
+
+
+def test_a_student_of_the_source_is_drawn_only_where_a_variant_starts_from_it():
+    variants = {"FT": {"method": "finetune", "nfe": 25}}
+    labels = {row.label for row in plan(variants=variants).rows()}
+    assert labels == {"Source teacher", "Held-out images", "Training images", "FT"}
+
+
+def test_a_bare_unet_replaces_the_student_s_own():
+    p = plan(personalisation={"student_unet": "dmd2.bin"})
+    assert p.spec(run("Uni-DAD")).text_to_image.unet_weights == "dmd2.bin"
+    assert p.spec(run("FT")).text_to_image.unet_weights is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"personalisation": None}, "targets.cat: a subject needs the section 'personalisation'"),
+        ({"targets": {"babies": {"domain": "babies"}}}, "targets.babies: personalisation needs"),
+        ({"targets": {"mine": {"folder": "photos"}}}, "'folder' with 'class_word'"),
+        ({"targets": {"cat": {"subject": "cow"}}}, "targets.cat.subject: Input should be"),
+        (
+            {"variants": {"D": {"method": "dmd2", "nfe": 1, "domain": "source"}}},
+            "variants.D.domain: personalisation starts from source_teacher or source_student",
+        ),
+    ],
+)
+def test_mistakes_are_named(changes, message):
+    with pytest.raises(UserError, match=message.replace("(", r"\(")) as error:
+        plan(**changes)
+    assert "\n" not in str(error.value)
