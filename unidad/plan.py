@@ -229,6 +229,10 @@ class Plan:
         """Where the features of an image set lie."""
         return f"{self.root}/features/{images.removeprefix(self.root + '/')}"
 
+    def shown_prompts(self) -> dict[str, list[str]]:
+        """Target → prompts of its images, without the rare token; empty where there are none."""
+        return {}
+
     def settings(self, images: str) -> str:
         """The settings that an image set below the experiment's folder is drawn with."""
         return f"{self.root}/specs/evaluation.json"

@@ -57,6 +57,10 @@ class SubjectPlan(Plan):
         name = f"{settings.rare_token} {word}" if token else word
         return [fill(template, name) for template in read_prompts(path)]
 
+    def shown_prompts(self) -> dict[str, list[str]]:
+        """Target → its prompts without the rare token."""
+        return {target: self.prompts(target, token=False) for target in self.config.targets}
+
     def settings(self, images: str) -> str:
         """The prompts, seeds and guidance that an image set is drawn with."""
         _, target, name, *_ = images.split("/")

@@ -132,6 +132,8 @@ def test_there_is_a_caption_for_everything_shown():
     assert [path.stem for path in CAPTIONS] == [
         "contact_sheet",
         "cost",
+        "diversity",
+        "fidelity",
         "grid",
         "quality_diversity",
         "quality_nfe",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from unidad.errors import UserError
-from unidad.report.published import METRICS, published_value
+from unidad.report.published import ALL_SUBJECTS, METRICS, published_value
 
 ROW_KEYS = ("experiment", "target", "shots", "variant", "method", "nfe")
 RUN_KEYS = (*ROW_KEYS, "trained_nfe", "seed")
@@ -19,6 +19,14 @@ PAPER_LABELS = {
     "frechet_distance": "paper FID (Inception, FFHQ 256²)",
     "intra_lpips": "paper Intra-LPIPS (VGG, FFHQ 256²)",
 }
+SUBJECT_PAPER_LABELS = {
+    "instance_similarity": "paper DINO (SD 1.5, 512²)",
+    "clip_i": "paper CLIP-I (SD 1.5, 512²)",
+    "clip_t": "paper CLIP-T (SD 1.5, 512²)",
+    "intra_lpips": "paper Intra-LPIPS (SD 1.5, 512²)",
+    "inter_lpips": "paper Inter-LPIPS (SD 1.5, 512²)",
+}
+"""Their numbers are means over the 30 subjects of the DreamBooth benchmark."""
 
 
 def load_metrics(paths: Iterable[str | Path]) -> list[dict]:
@@ -47,6 +55,41 @@ def _read_metrics(path: Path) -> dict:
     if missing:
         raise UserError(f"{path}: no '{missing[0]}' in it; run `unidad evaluate` again")
     return content
+
+
+def is_personalisation(metrics: Sequence[dict]) -> bool:
+    """Whether these are results on subjects, measured against prompts."""
+    return any("clip_t" in content["metrics"] for content in metrics)
+
+
+def with_mean_of_subjects(metrics: Sequence[dict]) -> list[dict]:
+    """Add results of a target `ALL_SUBJECTS`: what every subject has, averaged over them.
+
+    Values that are missing for one subject are missing in the mean. Nothing is added to results
+    on one subject, or on domains.
+    """
+    targets = {content["run"]["target"] for content in metrics}
+    if len(targets) < 2 or not is_personalisation(metrics):
+        return list(metrics)
+    groups: dict[tuple, list[dict]] = {}
+    for content in metrics:
+        key = tuple(value for name, value in content["run"].items() if name != "target")
+        groups.setdefault(key, []).append(content)
+    complete = [group for group in groups.values() if len(group) == len(targets)]
+    return [*metrics, *map(_mean_result, complete)]
+
+
+def _mean_result(group: Sequence[dict]) -> dict:
+    def mean(part: str) -> dict:
+        names = dict.fromkeys(name for content in group for name in content[part])
+        values = {name: [content[part].get(name) for content in group] for name in names}
+        return {
+            name: None if None in given else sum(given) / len(given)
+            for name, given in values.items()
+        }
+
+    run = group[0]["run"] | {"target": ALL_SUBJECTS}
+    return group[0] | {"run": run, "metrics": mean("metrics"), "cost": mean("cost")}
 
 
 def is_control(run: dict) -> bool:
@@ -187,8 +230,9 @@ def _paper(row: dict, metric: str) -> dict:
     found = metric in METRICS and published_value(
         row["target"], row["variant"], metric, row["nfe"], row["shots"]
     )
+    labels = SUBJECT_PAPER_LABELS if row["target"] == ALL_SUBJECTS else PAPER_LABELS
     return {
-        "paper_label": PAPER_LABELS[metric] if found else None,
+        "paper_label": labels[metric] if found else None,
         "paper_value": found.value if found else None,
         "paper_note": found.note if found else None,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unidad.plan import HELD_OUT_LABEL, SOURCE_TEACHER_LABEL, Plan
+from unidad.plan import TRAINING_LABEL, Plan
 from unidad.report.render import RunFile, write_report
 
 
@@ -20,7 +20,7 @@ def report_experiment(plan: Plan) -> None:
     shown = [
         RunFile(row.target, row.shots, row.label, root / row.images, row.nfe)
         for row in rows
-        if row.label in (SOURCE_TEACHER_LABEL, HELD_OUT_LABEL)
+        if (row.run is None and row.label != TRAINING_LABEL)
         or (
             row.run is not None
             and row.run.seed == first_seed
@@ -38,4 +38,5 @@ def report_experiment(plan: Plan) -> None:
         training_sets={block: plan.training_images(*block) for block in plan.table_targets()},
         out_dir=root,
         order=list(plan.config.variants),
+        prompts=plan.shown_prompts(),
     )

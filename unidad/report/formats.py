@@ -65,11 +65,19 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """Blocks of one width under one header; the last two columns are the paper's."""
+    """Blocks of one width under one header.
+
+    Attributes:
+        header: of the columns.
+        blocks: of rows.
+        notes: below the table.
+        theirs: how many of the last columns are the papers'.
+    """
 
     header: tuple[str, ...]
     blocks: list[Block]
     notes: list[str]
+    theirs: int = 2
 
 
 def markdown(table: Table) -> str:
@@ -108,7 +116,11 @@ def latex(table: Table) -> str:
         r"\begin{table*}",
         r"\centering",
         r"\resizebox{\linewidth}{!}{%",
-        r"\begin{tabular}{l" + "r" * (columns - 3) + r"@{\hspace{2em}}rr}",
+        r"\begin{tabular}{l"
+        + "r" * (columns - 1 - table.theirs)
+        + r"@{\hspace{2em}}"
+        + "r" * table.theirs
+        + "}",
         r"\toprule",
         _ampersands([table.header[0], *heads]),
     ]
@@ -148,12 +160,13 @@ def html(table: Table) -> str:
     columns = len(table.header)
     lines = ["<!doctype html>", '<html lang="en"><head><meta charset="utf-8">']
     lines += ["<title>Comparison</title>", STYLE, "</head><body><table>"]
-    lines.append(_html_row("th", [escape(head) for head in table.header], "head"))
+    lines.append(_html_row("th", [escape(head) for head in table.header], "head", table.theirs))
     for block in table.blocks:
         lines.append(f'<tr class="block"><th colspan="{columns}">{escape(block.title)}</th></tr>')
         for row in block.rows:
             texts = [escape(row.label), *(_emphasis(cell) for cell in row.cells)]
-            lines.append(_html_row("td", texts, "control" if row.control else "trained"))
+            kind = "control" if row.control else "trained"
+            lines.append(_html_row("td", texts, kind, table.theirs))
     lines += ["</table><ul>", *(f"<li>{escape(note)}</li>" for note in table.notes), "</ul>"]
     return "\n".join([*lines, "</body></html>", ""])
 
@@ -162,7 +175,8 @@ def _emphasis(cell: Cell) -> str:
     return f"<b>{escape(cell.text)}</b>" if cell.bold else escape(cell.text)
 
 
-def _html_row(tag: str, texts: list[str], kind: str) -> str:
-    cells = [f"<{tag}>{text}</{tag}>" for text in texts[:-2]]
-    cells += [f'<{tag} class="theirs">{text}</{tag}>' for text in texts[-2:]]
+def _html_row(tag: str, texts: list[str], kind: str, theirs: int) -> str:
+    ours = len(texts) - theirs
+    cells = [f"<{tag}>{text}</{tag}>" for text in texts[:ours]]
+    cells += [f'<{tag} class="theirs">{text}</{tag}>' for text in texts[ours:]]
     return f'<tr class="{kind}">{"".join(cells)}</tr>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ GAP = 4
 SECTION_GAP = 20
 MARGIN = 16
 FONT_SIZE = 19
+HEADER_SIZE, HEADER_LINE, HEADER_CHARACTERS = 11, 13, 11
 
 
 def sample_grid(images: np.ndarray, columns: int, gap: int = 2) -> np.ndarray:
@@ -51,6 +53,7 @@ def comparison_grid(
     columns: int,
     out: str | Path,
     training_label: str = "training images",
+    headers: Sequence[str] = (),
 ) -> None:
     """Write a PNG: the training images on top, then one labelled row a method.
 
@@ -61,6 +64,7 @@ def comparison_grid(
         columns: images in a row.
         out: PNG, written atomically.
         training_label: stands beside the training images.
+        headers: what the columns show, such as their prompts; stand above the methods' rows.
 
     Raises:
         UserError: a row's images differ in size from the training images.
@@ -75,16 +79,16 @@ def comparison_grid(
     shown = [training, *(images[:columns] for _, images in rows)]
     strips = [sample_grid(enlarge(images, factor), columns, GAP) for images in shown]
     labels = [training_label, *(label for label, _ in rows)]
-    picture = _labelled(strips, labels)
+    picture = _labelled(strips, labels, [_wrapped(text) for text in headers])
     with atomic_file(out) as partial:
         picture.save(partial, format="PNG")
 
 
-def strip_offsets(heights: Sequence[int]) -> list[int]:
-    """Top of each strip: the first is set apart from the rest by `SECTION_GAP` pixels."""
+def strip_offsets(heights: Sequence[int], header: int = 0) -> list[int]:
+    """Top of each strip: the first is set apart by `SECTION_GAP` pixels and those of a header."""
     tops = [MARGIN]
     for i, height in enumerate(heights[:-1]):
-        tops.append(tops[-1] + height + (GAP if i else SECTION_GAP))
+        tops.append(tops[-1] + height + (GAP if i else SECTION_GAP + header))
     return tops
 
 
@@ -95,8 +99,15 @@ def label_width(labels: Sequence[str]) -> int:
     return max(int(np.ceil(pen.multiline_textbbox((0, 0), text, font=font)[2])) for text in labels)
 
 
-def _labelled(strips: Sequence[np.ndarray], labels: Sequence[str]) -> Image.Image:
-    tops = strip_offsets([len(strip) for strip in strips])
+def _wrapped(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, HEADER_CHARACTERS))
+
+
+def _labelled(
+    strips: Sequence[np.ndarray], labels: Sequence[str], headers: Sequence[str]
+) -> Image.Image:
+    lines = max((text.count("\n") + 1 for text in headers), default=0)
+    tops = strip_offsets([len(strip) for strip in strips], lines * HEADER_LINE)
     left = MARGIN + label_width(labels) + MARGIN
     height = tops[-1] + len(strips[-1]) + MARGIN
     picture = Image.new("RGB", (left + strips[0].shape[1] + MARGIN, height), "white")
@@ -107,6 +118,11 @@ def _labelled(strips: Sequence[np.ndarray], labels: Sequence[str]) -> Image.Imag
         middle = (left - MARGIN, top + len(strip) / 2)
         pen.multiline_text(middle, label, "#222222", font, anchor="rm", align="right")
     if len(strips) > 1:
-        line = tops[1] - SECTION_GAP // 2
+        small = ImageFont.load_default(size=HEADER_SIZE)
+        pitch = (strips[1].shape[1] + GAP) // max(len(headers), 1)
+        for column, text in enumerate(headers):
+            foot = (left + column * pitch, tops[1] - GAP)
+            pen.multiline_text(foot, text, "#222222", small, anchor="ld", spacing=1)
+        line = tops[1] - SECTION_GAP // 2 - lines * HEADER_LINE
         pen.line([(MARGIN, line), (picture.width - MARGIN, line)], fill="#BBBBBB", width=1)
     return picture

@@ -14,6 +14,7 @@ PLOTS = (
     "plots/quality_updates.png",
     "plots/cost.png",
 )
+SUBJECT_PLOTS = ("plots/fidelity.png", "plots/diversity.png", "plots/cost.png")
 
 
 def training_curves_file(target: str, shots: int | None) -> str:
@@ -26,14 +27,17 @@ def grid_file(target: str, shots: int | None) -> str:
     return f"grids/{_block_name(target, shots)}.png"
 
 
-def report_files(blocks: Iterable[tuple[str, int | None]]) -> list[str]:
+def report_files(
+    blocks: Iterable[tuple[str, int | None]], personalisation: bool = False
+) -> list[str]:
     """Every file of a report over these (target, shots), as paths inside its folder.
 
     Shots None stands for a whole training set, as the source has.
     """
     blocks = list(blocks)
     curves = [training_curves_file(*block) for block in blocks]
-    return [*TABLES, *PLOTS, *curves, *(grid_file(*block) for block in blocks)]
+    plots = SUBJECT_PLOTS if personalisation else PLOTS
+    return [*TABLES, *plots, *curves, *(grid_file(*block) for block in blocks)]
 
 
 def _block_name(target: str, shots: int | None) -> str:

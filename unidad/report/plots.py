@@ -87,12 +87,51 @@ def quality_against_diversity(
         styles: of every variant in `rows`; controls are grey by their style.
         features: label of the feature network.
     """
+    axes = ("intra_lpips", f"Intra-LPIPS ({features}), higher is better")
+    quality = ("frechet_distance", f"FD ({features}), lower is better")
+    return _one_against_another(rows, styles, axes, quality, logarithmic=True)
+
+
+@mpl.rc_context(RC)
+def subject_against_prompt(
+    rows: pd.DataFrame, styles: Mapping[str, Style], features: str
+) -> Figure:
+    """Fidelity to the subject against fidelity to the prompt, one panel a (target, shots).
+
+    Args:
+        rows: of `comparison.comparison`; one mark a row that has both metrics.
+        styles: of every variant in `rows`.
+        features: label of the feature networks.
+    """
+    prompt = ("clip_t", f"CLIP-T ({features}), higher is better")
+    subject = ("instance_similarity", f"instance similarity ({features}), higher is better")
+    return _one_against_another(rows, styles, prompt, subject)
+
+
+@mpl.rc_context(RC)
+def subject_against_diversity(
+    rows: pd.DataFrame, styles: Mapping[str, Style], features: str
+) -> Figure:
+    """Fidelity to the subject against diversity within a prompt; arguments as above."""
+    diversity = ("intra_lpips", f"Intra-LPIPS ({features}), higher is better")
+    subject = ("instance_similarity", f"instance similarity ({features}), higher is better")
+    return _one_against_another(rows, styles, diversity, subject)
+
+
+def _one_against_another(
+    rows: pd.DataFrame,
+    styles: Mapping[str, Style],
+    x: tuple[str, str],
+    y: tuple[str, str],
+    logarithmic: bool = False,
+) -> Figure:
+    """Two metrics, each with its label, one panel a (target, shots)."""
     keys = ["target", "shots", "variant", "nfe"]
-    quality, diversity = (
+    of_x, of_y = (
         rows[rows["metric"] == metric][[*keys, "mean", "std"]].dropna(subset="mean")
-        for metric in ("frechet_distance", "intra_lpips")
+        for metric, _ in (x, y)
     )
-    both = diversity.merge(quality, on=keys, suffixes=("_x", "_y"))
+    both = of_x.merge(of_y, on=keys, suffixes=("_x", "_y"))
     blocks = _blocks(both)
     figure, panels = _panels(len(blocks), width=4.4, height=4.2)
     for axes, (block, part) in zip(panels, blocks.items(), strict=True):
@@ -101,11 +140,11 @@ def quality_against_diversity(
             error = {"xerr": _or_zero(point.std_x), "yerr": _or_zero(point.std_y)}
             look = {"color": style.color, "fmt": style.marker, "markersize": 9, **WHISKERS}
             axes.errorbar(point.mean_x, point.mean_y, label=point.variant, **error, **look)
-        axes.set(title=block_title(*block))
-        axes.set_xlabel(f"Intra-LPIPS ({features}), higher is better")
+        axes.set(title=block_title(*block), xlabel=x[1])
         axes.margins(0.12)
-        _logarithmic(axes)
-    _label_left(panels, f"FD ({features}), lower is better")
+        if logarithmic:
+            _logarithmic(axes)
+    _label_left(panels, y[1])
     variants = both["variant"].unique()
     _legend_below(figure, styles, {variant: {"linestyle": "none"} for variant in variants})
     return figure

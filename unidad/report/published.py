@@ -1,4 +1,4 @@
-"""What the Uni-DAD paper reports (arXiv 2511.18281), to stand beside our numbers."""
+"""What the Uni-DAD (arXiv 2511.18281) and EchoDistill (2510.20512) papers report, beside ours."""
 
 from __future__ import annotations
 
@@ -7,19 +7,30 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-TABLE = Path(__file__).with_name("published") / "uni_dad.csv"
-TARGETS = {"babies": "babies", "sunglasses": "sunglasses", "portraits": "metfaces", "cats": "cats"}
-"""Our benchmark's target → the paper's data set that it mirrors."""
-METRICS = {"frechet_distance": "FID", "intra_lpips": "Intra-LPIPS"}
-"""Our metric → the paper's; theirs are measured on Inception and VGG features at 256×256."""
+TABLES = [
+    Path(__file__).with_name("published") / name for name in ("uni_dad.csv", "echodistill.csv")
+]
+ALL_SUBJECTS = "mean of subjects"
+TARGETS = {
+    **{"babies": "babies", "sunglasses": "sunglasses", "portraits": "metfaces", "cats": "cats"},
+    ALL_SUBJECTS: "dreambooth30",
+}
+"""Our benchmark's target → the papers' data set that it mirrors."""
+METRICS = {
+    **{"frechet_distance": "FID", "intra_lpips": "Intra-LPIPS", "inter_lpips": "Inter-LPIPS"},
+    **{"instance_similarity": "DINO", "clip_i": "CLIP-I", "clip_t": "CLIP-T"},
+}
+"""Our metric → the papers'; theirs are measured on published networks and photographs."""
+METHODS = {("dreambooth30", "FT"): "FT (DreamBooth)"}
+"""(Data set, our label) → the papers' label where it is another."""
 
 
 @dataclass(frozen=True)
 class PublishedValue:
-    """One number of the paper.
+    """One number of a paper.
 
     Attributes:
-        value: FID or LPIPS distance, as printed in the paper.
+        value: as printed in the paper.
         table: the paper's table that it was read from.
         note: where transcriptions or tables disagree; empty when they do not.
     """
@@ -30,9 +41,12 @@ class PublishedValue:
 
 
 @cache
-def _few_shot_rows() -> tuple[dict[str, str], ...]:
-    with open(TABLE, newline="", encoding="utf-8") as file:
-        return tuple(row for row in csv.DictReader(file) if row["task"] == "fsig")
+def _rows() -> tuple[dict[str, str], ...]:
+    rows = []
+    for table in TABLES:
+        with open(table, newline="", encoding="utf-8") as file:
+            rows += csv.DictReader(file)
+    return tuple(rows)
 
 
 def published_value(
@@ -42,23 +56,26 @@ def published_value(
 
     Args:
         target: of our benchmark, see `TARGETS`.
-        variant: our label; it matches when the paper uses the same name.
+        variant: our label; it matches when the paper uses the same name, see also `METHODS`.
         metric: ours, see `METRICS`.
-        nfe: network evaluations per image; None takes the first that the paper lists.
+        nfe: network evaluations per image, of distilled students; None takes the first that the
+            paper lists.
         shots: training images; None (a whole set) is never in the paper.
 
     Returns:
         None where the paper has no such number.
     """
+    data_set = TARGETS.get(target)
+    renamed = METHODS.get((data_set, variant))
     wanted = {
-        "target": TARGETS.get(target),
+        "target": data_set,
         "metric": METRICS.get(metric),
-        "method": variant,
+        "method": renamed or variant,
         "shots": str(shots),
     }
-    if nfe is not None:
+    if nfe is not None and renamed is None:
         wanted["nfe"] = str(nfe)
-    for row in _few_shot_rows():
+    for row in _rows():
         if all(row[key] == value for key, value in wanted.items()):
             return PublishedValue(float(row["value"]), row["table"], row["note"])
     return None

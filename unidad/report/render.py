@@ -15,12 +15,14 @@ from unidad.report.comparison import (
     aggregate,
     comparison,
     is_control,
+    is_personalisation,
     load_metrics,
     trajectories,
     variant_order,
+    with_mean_of_subjects,
 )
 from unidad.report.grids import comparison_grid
-from unidad.report.outputs import PLOTS, grid_file, training_curves_file
+from unidad.report.outputs import PLOTS, SUBJECT_PLOTS, grid_file, training_curves_file
 from unidad.report.style import Style, block_title, variant_styles
 from unidad.report.tables import feature_label, write_tables
 
@@ -53,6 +55,7 @@ def write_report(
     training_sets: Mapping[tuple[str, int | None], str | Path],
     out_dir: str | Path,
     order: Sequence[str],
+    prompts: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Write tables, plots and grids; `outputs.report_files` names the files.
 
@@ -64,12 +67,14 @@ def write_report(
             Of a whole set (shots None) the first ten images are shown.
         out_dir: `results/<experiment>`.
         order: variants as the configuration lists them; fixes rows and colours.
+        prompts: of each target, where the images were drawn for prompts, equally many for each and
+            prompt after prompt; a grid then shows the first image of some.
 
     Raises:
         UserError: an input is missing or not what it should be.
     """
     out_dir = Path(out_dir)
-    metrics = load_metrics(metrics_files)
+    metrics = with_mean_of_subjects(load_metrics(metrics_files))
     if not metrics:
         raise UserError("no metrics files to report on; run `unidad evaluate` first")
     styles = _styles(metrics, order)
@@ -77,7 +82,8 @@ def write_report(
     _write_plots(metrics, styles, out_dir, order)
     for block, training_set in training_sets.items():
         _write_curves(block, training_logs, styles, out_dir)
-        _write_grid(block, training_set, samples, list(styles), out_dir)
+        asked = (prompts or {}).get(block[0], ())
+        _write_grid(block, training_set, samples, list(styles), out_dir, asked)
 
 
 def _styles(metrics: Sequence[dict], order: Sequence[str]) -> dict[str, Style]:
@@ -91,15 +97,27 @@ def _write_plots(
     metrics: Sequence[dict], styles: Mapping[str, Style], out_dir: Path, order: Sequence[str]
 ) -> None:
     features = feature_label(metrics[0]["extractor"])
-    at_every_nfe, rows = aggregate(metrics, order), comparison(metrics, order)
-    on_the_way = trajectories(metrics, order)
-    figures = (
-        plots.quality_against_nfe(at_every_nfe, styles, features),
-        plots.quality_against_diversity(rows, styles, features),
-        plots.quality_against_updates(on_the_way, styles, features),
-        plots.cost(rows, styles),
-    )
-    for name, figure in zip(PLOTS, figures, strict=True):
+    rows = comparison(metrics, order)
+    if is_personalisation(metrics):
+        names, figures = (
+            SUBJECT_PLOTS,
+            (
+                plots.subject_against_prompt(rows, styles, features),
+                plots.subject_against_diversity(rows, styles, features),
+                plots.cost(rows, styles),
+            ),
+        )
+    else:
+        names, figures = (
+            PLOTS,
+            (
+                plots.quality_against_nfe(aggregate(metrics, order), styles, features),
+                plots.quality_against_diversity(rows, styles, features),
+                plots.quality_against_updates(trajectories(metrics, order), styles, features),
+                plots.cost(rows, styles),
+            ),
+        )
+    for name, figure in zip(names, figures, strict=True):
         plots.save(figure, out_dir / name)
 
 
@@ -133,12 +151,25 @@ def _write_grid(
     samples: Sequence[RunFile],
     variants: Sequence[str],
     out_dir: Path,
+    prompts: Sequence[str],
 ) -> None:
     shown = [file for file in samples if (file.target, file.shots) == block]
     shown.sort(key=lambda file: variants.index(file.variant))
     rows = [(_row_label(file), ImageSet.load(file.path).images) for file in shown]
     training = ImageSet.load(training_set).images[: block[1] or GRID_COLUMNS]
-    comparison_grid(training, rows, GRID_COLUMNS, out_dir / grid_file(*block))
+    columns = _spread(len(prompts), GRID_COLUMNS)
+    if prompts:
+        rows = [(label, images[:: len(images) // len(prompts)][columns]) for label, images in rows]
+    headers = [prompts[column] for column in columns]
+    comparison_grid(
+        training, rows, len(columns) or GRID_COLUMNS, out_dir / grid_file(*block), headers=headers
+    )
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """At most so many of 0 ... count - 1, evenly apart."""
+    shown = min(count, most)
+    return [place * count // shown for place in range(shown)]
 
 
 def _row_label(file: RunFile) -> str:

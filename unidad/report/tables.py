@@ -11,12 +11,20 @@ import pandas as pd
 
 from unidad.files import atomic_file
 from unidad.report import formats
-from unidad.report.comparison import PAPER_LABELS, all_results, comparison
+from unidad.report.comparison import (
+    PAPER_LABELS,
+    SUBJECT_PAPER_LABELS,
+    all_results,
+    comparison,
+)
 from unidad.report.formats import Block, Cell, Row, Table
 from unidad.report.style import block_title
 
 MISSING = "–"
-FEATURE_LABELS = {"synthetic-faces": "synthetic features"}
+FEATURE_LABELS = {
+    "synthetic-faces": "synthetic features",
+    "synthetic-scenes": "synthetic features",
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,15 @@ COLUMNS = (
     Column("frechet_distance", "FD ({features}) ↓", 2, "min"),
     Column("best_frechet_distance", "best FD on the way", 2, None),
     Column("kernel_distance", "KD ({features}) ×10³ ↓", 2, "min", 1e3),
+    Column("instance_similarity", "instance similarity ({features}) ↑", 3, "max"),
+    Column("clip_i", "CLIP-I ({features}) ↑", 3, "max"),
+    Column("clip_t", "CLIP-T ({features}) ↑", 3, "max"),
+    Column("prompt_success", "prompt success ↑", 2, "max"),
+    Column("context_success", "context right ↑", 2, "max"),
+    Column("property_success", "property right ↑", 2, "max"),
+    Column("accessory_success", "accessory right ↑", 2, "max"),
     Column("intra_lpips", "Intra-LPIPS ({features}) ↑", 3, "max"),
+    Column("inter_lpips", "Inter-LPIPS ({features}) ↑", 3, "max"),
     Column("precision", "precision ↑", 2, "max"),
     Column("recall", "recall ↑", 2, "max"),
     Column("density", "density ↑", 2, "max"),
@@ -73,8 +89,15 @@ def table(rows: pd.DataFrame) -> Table:
     ]
     features = feature_label(rows["extractor"].iloc[0])
     headers = [column.header.format(features=features) for column in columns]
-    header = ("variant", "NFE", *headers, *PAPER_LABELS.values())
-    return Table(header, blocks, [*_remarks(rows, features), *notes])
+    papers = _paper_labels(rows)
+    header = ("variant", "NFE", *headers, *papers.values())
+    return Table(header, blocks, [*_remarks(rows, features), *notes], len(papers))
+
+
+def _paper_labels(rows: pd.DataFrame) -> dict[str, str]:
+    """Metric → header of the papers' columns."""
+    subjects = "clip_t" in set(rows["metric"])
+    return SUBJECT_PAPER_LABELS if subjects else PAPER_LABELS
 
 
 def _measured_columns(rows: pd.DataFrame) -> list[Column]:
@@ -85,6 +108,7 @@ def _measured_columns(rows: pd.DataFrame) -> list[Column]:
 
 def _rows(block: pd.DataFrame, columns: Sequence[Column], notes: list[str]) -> list[Row]:
     best = {column.metric: _best_text(block, column) for column in columns}
+    papers = _paper_labels(block)
     rows = []
     for (variant, nfe), part in block.groupby(["variant", "nfe"], sort=False, dropna=False):
         part = part.set_index("metric")
@@ -94,7 +118,7 @@ def _rows(block: pd.DataFrame, columns: Sequence[Column], notes: list[str]) -> l
             text = _mean_text(part, column)
             bold = not control and text != MISSING and text == best[column.metric]
             cells.append(Cell(text + _deviation_text(part, column), bold))
-        cells += [_paper_cell(part, metric, notes) for metric in PAPER_LABELS]
+        cells += [_paper_cell(part, metric, notes) for metric in papers]
         rows.append(Row(variant, control, cells))
     return rows
 
@@ -140,11 +164,7 @@ def _remarks(rows: pd.DataFrame, features: str) -> Iterable[str]:
     seeds = int(rows["n"].max())
     yield "One seed." if seeds < 2 else f"Mean ± standard deviation over {seeds} seeds."
     yield "Bold: the best trained variant. Italics: controls, which are not trained and not ranked."
-    yield (
-        f"FD (Fréchet distance), KD (kernel distance) and Intra-LPIPS are measured on {features}. "
-        "The paper's columns are its authors' numbers on photographs at 256×256, with Inception "
-        "and VGG features: they stand here for orientation and are not comparable with ours."
-    )
+    yield _about_subjects(features) if "clip_t" in set(rows["metric"]) else _about_domains(features)
     if rows.loc[rows["metric"] == "best_frechet_distance", "n"].any():
         yield (
             "Best FD on the way: the smallest among a run's snapshots and its last model, chosen "
@@ -152,6 +172,24 @@ def _remarks(rows: pd.DataFrame, features: str) -> Iterable[str]:
             "the last model."
         )
     yield "Training minutes include the runs that a variant starts from."
+
+
+def _about_domains(features: str) -> str:
+    return (
+        f"FD (Fréchet distance), KD (kernel distance) and Intra-LPIPS are measured on {features}. "
+        "The paper's columns are its authors' numbers on photographs at 256×256, with Inception "
+        "and VGG features: they stand here for orientation and are not comparable with ours."
+    )
+
+
+def _about_subjects(features: str) -> str:
+    return (
+        f"Similarities and LPIPS are measured on {features}; prompt success is the share of "
+        "images that show all that their prompt asks for. The papers' columns are their authors' "
+        "numbers on DreamBooth's 30 subjects, with Stable Diffusion 1.5 and published encoders, "
+        "which differ from paper to paper: they stand here for orientation and are not comparable "
+        "with ours."
+    )
 
 
 def write_tables(metrics: Sequence[dict], folder: str | Path, order: Sequence[str] = ()) -> None:

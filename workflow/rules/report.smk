@@ -1,14 +1,15 @@
 # Tables, plots and image grids of the experiment, and Snakemake's own report of them.
 
-from unidad.report.outputs import PLOTS, TABLES, grid_file, training_curves_file
+from unidad.report.outputs import (
+    PLOTS,
+    SUBJECT_PLOTS,
+    TABLES,
+    grid_file,
+    training_curves_file,
+)
 
 BLOCKS = PLAN.table_targets()
-CAPTIONS = {
-    "plots/quality_nfe.png": "quality_nfe",
-    "plots/quality_diversity.png": "quality_diversity",
-    "plots/quality_updates.png": "quality_updates",
-    "plots/cost.png": "cost",
-}
+PLOTS_SHOWN = SUBJECT_PLOTS if PLAN.config.personalisation else PLOTS
 
 
 rule report:
@@ -22,8 +23,13 @@ rule report:
         [f"{ROOT}/{table}" for table in TABLES if not table.endswith("comparison.html")],
         in_report("tables/comparison.html", "table", "Comparison", table="all methods"),
         [
-            in_report(plot, caption, "Plots", plot=caption.replace("_", " against "))
-            for plot, caption in CAPTIONS.items()
+            in_report(
+                plot,
+                Path(plot).stem,
+                "Plots",
+                plot=Path(plot).stem.replace("_", " against "),
+            )
+            for plot in PLOTS_SHOWN
         ],
         [
             in_report(
