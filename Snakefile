@@ -22,6 +22,15 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
+if PLAN.config.personalisation is None:
+
+    include: "workflow/rules/faces.smk"
+
+else:
+
+    include: "workflow/rules/subjects.smk"
+
+
 rule all:
     default_target: True
     input:

@@ -1,4 +1,4 @@
-# Image sets drawn with trained models, and the features of every image set: once per image.
+# Image sets drawn with trained models, and with the source's as they are.
 
 
 rule sample:
@@ -40,22 +40,3 @@ rule sample_source:
     shell:
         "python -m unidad sample {input.model} --nfe {wildcards.nfe} --settings {input.spec}"
         " --out {output.images} --threads {threads} > {log} 2>&1"
-
-
-rule features:
-    input:
-        images=f"{ROOT}/{{images}}.npz",
-        network=PLAN.feature_network,
-    output:
-        f"{ROOT}/features/{{images}}.npz",
-    log:
-        f"{ROOT}/logs/features/{{images}}.log",
-    benchmark:
-        f"{ROOT}/benchmarks/features/{{images}}.tsv"
-    wildcard_constraints:
-        images=r"(data|samples)/.+",
-    conda:
-        "../../envs/unidad.yaml"
-    shell:
-        "python -m unidad features {input.images} --network {input.network} --out {output}"
-        " --threads {threads} > {log} 2>&1"

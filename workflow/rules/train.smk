@@ -1,16 +1,7 @@
-# Every training run, and the models that others ship.
+# Every training run of the experiment.
 #
 # What a run ends with is declared, its checkpoints (state/) are not: a failed or killed job keeps
 # them, and the next attempt goes on from the last one.
-
-
-if PLAN.config.personalisation is None:
-
-    include: "models_faces.smk"
-
-else:
-
-    include: "models_subjects.smk"
 
 
 rule train:

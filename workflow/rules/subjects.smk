@@ -1,0 +1,83 @@
+# What only personalisation has: text-to-image models of the source, images of a class for prior
+# preservation, the networks that compare images with photos and prompts, and their features.
+
+
+rule text_to_image:
+    input:
+        f"{SPECS}/models/{{role}}.json",
+    output:
+        directory(f"{ROOT}/models/{{role}}"),
+    log:
+        f"{ROOT}/logs/{{role}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/{{role}}.tsv"
+    wildcard_constraints:
+        role="source_teacher|source_student",
+    conda:
+        "../../envs/unidad.yaml"
+    params:
+        origin=lambda wildcards: getattr(PLAN.config, wildcards.role),
+    shell:
+        "python -m unidad text-to-image {wildcards.role} {params.origin:q} --out {output} > {log} 2>&1"
+
+
+rule class_images:
+    input:
+        model=PLAN.source_teacher,
+        spec=f"{SPECS}/evaluation/{{target}}/class_images.json",
+    output:
+        images=f"{ROOT}/samples/{{target}}/class_images.npz",
+        cost=f"{ROOT}/samples/{{target}}/class_images.json",
+    log:
+        f"{ROOT}/logs/sample/{{target}}/class_images.log",
+    benchmark:
+        f"{ROOT}/benchmarks/sample/{{target}}/class_images.tsv"
+    conda:
+        "../../envs/unidad.yaml"
+    params:
+        nfe=PLAN.config.evaluation.source_nfe,
+    shell:
+        "python -m unidad sample {input.model} --nfe {params.nfe} --settings {input.spec}"
+        " --out {output.images} --threads {threads} > {log} 2>&1"
+
+
+rule measuring_networks:
+    input:
+        f"{SPECS}/models/measuring.json",
+    output:
+        clip=directory(PLAN.clip),
+        encoder=directory(PLAN.encoder),
+    log:
+        f"{ROOT}/logs/measuring_networks.log",
+    benchmark:
+        f"{ROOT}/benchmarks/measuring_networks.tsv"
+    conda:
+        "../../envs/unidad.yaml"
+    params:
+        protocol=PLAN.config.personalisation.protocol,
+    shell:
+        "python -m unidad measuring-networks {params.protocol} --clip {output.clip}"
+        " --encoder {output.encoder} > {log} 2>&1"
+
+
+rule subject_features:
+    input:
+        images=f"{ROOT}/{{images}}.npz",
+        clip=PLAN.clip,
+        encoder=PLAN.encoder,
+    output:
+        f"{ROOT}/features/{{images}}.npz",
+    log:
+        f"{ROOT}/logs/features/{{images}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/features/{{images}}.tsv"
+    wildcard_constraints:
+        images=r"(data|samples)/.+",
+    conda:
+        "../../envs/unidad.yaml"
+    params:
+        protocol=PLAN.config.personalisation.protocol,
+    shell:
+        "python -m unidad subject-features {input.images} --protocol {params.protocol}"
+        " --clip {input.clip} --encoder {input.encoder} --out {output}"
+        " --threads {threads} > {log} 2>&1"
