@@ -1,0 +1,46 @@
+"""Personalisation as a real workflow at toy size, from data to report."""
+
+import json
+
+import pandas as pd
+import pytest
+from PIL import Image
+from test_smoke import checkout, snakemake  # noqa: F401
+
+from unidad.data.image_set import ImageSet
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def smoke(checkout):  # noqa: F811
+    snakemake(checkout, "--cores", "2", "--configfile", "configs/sdp_smoke.yaml")
+    return checkout / "results/sdp-smoke"
+
+
+def test_tables_plots_and_grids_are_there(smoke):
+    table = pd.read_csv(smoke / "tables/comparison.csv")
+    of_cat = table[table.target == "cat"]
+    assert {"instance_similarity", "clip_i", "clip_t", "prompt_success"} <= set(of_cat.metric)
+    trained = of_cat[~of_cat.control]
+    assert list(trained.variant.unique())[:3] == ["FT", "DMD2-FT", "FT-DMD2"]
+    for name in ("plots/fidelity.png", "plots/cost.png", "grids/cat_shots5.png"):
+        assert Image.open(smoke / name).width > 300
+    assert not list(smoke.rglob("*.partial"))
+
+
+def test_controls_stand_where_they_must(smoke):
+    table = pd.read_csv(smoke / "tables/comparison.csv")
+    values = table[table.target == "cat"].set_index(["variant", "metric"])["mean"]
+    true, photos = values["Held-out images"], values["Training images"]
+    assert true["prompt_success"] > 0.5
+    assert photos["instance_similarity"] == pytest.approx(1, abs=1e-3)
+    assert true["instance_similarity"] > values["Source teacher"]["instance_similarity"]
+
+
+def test_images_are_drawn_prompt_after_prompt(smoke):
+    drawn = ImageSet.load(smoke / "samples/cat/shots5/uni-dad/seed0/nfe1.npz")
+    prompts = ["a prt cat on the beach", "a red prt cat", "a prt cat wearing a red hat"]
+    assert list(drawn.captions) == [prompt for prompt in prompts for _ in range(2)]
+    row = json.loads((smoke / "metrics/cat/shots5/uni-dad/seed0/nfe1.json").read_text())
+    assert row["samples"] == 6
