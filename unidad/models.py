@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from pathlib import Path
 
 from unidad.config import SOURCE_STUDENT, SOURCE_TEACHER
-from unidad.files import atomic_folder, read_json
+from unidad.files import atomic_folder, read_json, sha256
 from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.published import PublishedConfig
 from unidad.networks.adm import HEAD_CHANNELS, RESOLUTION, load_adm
@@ -114,7 +113,7 @@ def import_adm(
         pipeline.save_pretrained(partial)
         facts = {
             "imported from": f"{checkpoint.name}, a guided-diffusion checkpoint",
-            f"sha256 of {checkpoint.name}": f"`{_sha256(checkpoint)}`",
+            f"sha256 of {checkpoint.name}": f"`{sha256(checkpoint)}`",
             **describe(unet, scheduler, [dtype]),
             "order of qkv": "new" if new_attention_order else "legacy",
             "commit": commit(),
@@ -184,7 +183,7 @@ def _facts_of_run(config: dict, summary: dict, dtype: str) -> dict[str, object]:
 def _card(name: str, facts: dict[str, object], weights: Path, command: str) -> str:
     facts = facts | {
         "exported by": f"`{command}`",
-        f"sha256 of {weights.name}": f"`{_sha256(weights)}`",
+        f"sha256 of {weights.name}": f"`{sha256(weights)}`",
     }
     rows = "\n".join(f"- {key}: {value}" for key, value in facts.items())
     return f"""# {name}
@@ -199,8 +198,3 @@ images = UnidadPipeline.from_pretrained("{name}")(batch_size=16, seed=0).images
 
 The sampler and its noise levels are stored in `model_index.json`.
 """
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
