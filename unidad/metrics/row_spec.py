@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from unidad.config import IntraLpips
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.metrics.features import Features
-from unidad.metrics.perceptual import ClusterRules
 from unidad.metrics.published import load_extractor
 
 
@@ -28,7 +28,7 @@ def evaluation_arguments(spec: dict) -> dict[str, Any]:
         "training_features": Features.load(spec["training_features"]),
         "reference_features": Features.load(reference) if reference else None,
         "domain": spec["domain"],
-        "rules": ClusterRules(**spec["intra_lpips"]),
+        "rules": IntraLpips(**spec["intra_lpips"]),
     }
 
 
