@@ -10,6 +10,7 @@ from torch import Tensor
 
 from unidad.errors import UserError
 from unidad.files import sha256
+from unidad.networks.weights import read_weights
 
 FOLDER = "UNIDAD_WEIGHTS"
 """Environment variable: a folder with the files, for machines without a network."""
@@ -41,7 +42,7 @@ def published_weights(url: str) -> dict[str, Tensor]:
             f"{path}: its SHA-256 starts with {found[: len(digits)]}, not with {digits}; "
             f"delete it and download {url} again"
         )
-    return torch.load(path, map_location="cpu", weights_only=True)
+    return read_weights(path)
 
 
 def _download(url: str, path: Path, digits: str) -> None:
