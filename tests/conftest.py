@@ -43,8 +43,11 @@ def image_set():
     return ImageSet(images)
 
 
-def tiny_variant(method: str, training: dict | None, variant: dict) -> dict:
-    settings = {
+def tiny_spec(
+    method: str, training: dict | None, data: Path, model: Path, variant: dict, **settings
+) -> RunSpec:
+    """A run over 16x16 images that starts from `model`, and is taught by it but for finetune."""
+    brief = {
         "student_updates": 4,
         "batch_size": 2,
         "warmup_updates": 2,
@@ -53,7 +56,19 @@ def tiny_variant(method: str, training: dict | None, variant: dict) -> dict:
         "log_every": 1,
         "trackers": (),
     }
-    return {"method": method, "training": settings | (training or {})} | variant
+    variant = {"method": method, "training": brief | (training or {})} | variant
+    return RunSpec(
+        shots=6,
+        label=method,
+        seed=3,
+        data=str(data),
+        student=str(model),
+        teacher=None if method == "finetune" else str(model),
+        resolution=16,
+        network={},
+        variant=variant,
+        **settings,
+    )
 
 
 @pytest.fixture
@@ -64,18 +79,14 @@ def make_spec(tmp_path, model_folder, image_set):
     def make(method: str, training: dict | None = None, **variant) -> RunSpec:
         if method == "unidad":
             variant = {"dmd_target_share": 0.25} | variant
-        return RunSpec(
+        return tiny_spec(
+            method,
+            training,
+            tmp_path / "images.npz",
+            model_folder,
+            {"nfe": 2} | variant,
             target="babies",
-            shots=6,
-            label=method,
-            seed=3,
-            data=str(tmp_path / "images.npz"),
-            student=str(model_folder),
-            teacher=None if method == "finetune" else str(model_folder),
-            resolution=16,
-            network={},
             diffusion={},
-            variant=tiny_variant(method, training, {"nfe": 2} | variant),
         )
 
     return make
@@ -95,18 +106,14 @@ def make_subject_spec(tmp_path, stable_diffusion, image_set):
             variant = {"distillation": rounds} | variant
         if method == "unidad":
             variant = {"dmd_target_share": 0.75} | variant
-        return RunSpec(
+        return tiny_spec(
+            method,
+            training,
+            tmp_path / "subject.npz",
+            stable_diffusion,
+            {"nfe": 1} | variant,
             target="my cat",
-            shots=6,
-            label=method,
-            seed=3,
-            data=str(tmp_path / "subject.npz"),
-            student=str(stable_diffusion),
-            teacher=None if method == "finetune" else str(stable_diffusion),
-            resolution=16,
-            network={},
             diffusion={"spacing": "timesteps", "sigma_data": None},
-            variant=tiny_variant(method, training, {"nfe": 1} | variant),
             text_to_image={"prompts": prompts} | (settings or {}),
         )
 
