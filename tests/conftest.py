@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from unidad.config import RunSpec
 from unidad.data.image_set import ImageSet
+from unidad.metrics.feature_network import FeatureConfig, FeatureNetwork
 from unidad.networks.folder import new_network
 from unidad.pipeline import UnidadPipeline
 
@@ -41,6 +43,18 @@ def model_folder(tmp_path, network):
 def image_set():
     images = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
     return ImageSet(images)
+
+
+@pytest.fixture
+def feature_network(tmp_path) -> Path:
+    """Folder of a random one, whose features tell images apart."""
+    torch.manual_seed(0)
+    config = FeatureConfig("colours", ("babies", "cats"), tuple("abcd"), 16, (8, 8, 8, 8), 4)
+    network = FeatureNetwork(config)
+    for parameter in (p for p in network.parameters() if p.ndim > 1):
+        nn.init.normal_(parameter, std=0.5)
+    network.save(tmp_path / "features")
+    return tmp_path / "features"
 
 
 def tiny_spec(
