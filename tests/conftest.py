@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -17,6 +19,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from unidad.config import RunSpec
 from unidad.data.image_set import ImageSet
+from unidad.errors import UserError
 from unidad.metrics.feature_network import FeatureConfig, FeatureNetwork
 from unidad.networks.folder import new_network
 from unidad.pipeline import UnidadPipeline
@@ -24,6 +27,20 @@ from unidad.pipeline import UnidadPipeline
 torch.set_num_threads(1)
 
 CHANNELS = (32, 32)
+
+
+@pytest.fixture
+def complaint_of():
+    """``with complaint_of(path, match):`` a UserError of one line, about that path."""
+
+    @contextmanager
+    def check(path: Path | str, match: str) -> Iterator[None]:
+        with pytest.raises(UserError, match=match) as error:
+            yield
+        assert str(error.value).startswith(str(path))
+        assert len(str(error.value).splitlines()) == 1
+
+    return check
 
 
 @pytest.fixture

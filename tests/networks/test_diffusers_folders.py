@@ -146,12 +146,12 @@ UNET, SCHEDULER = "unet/config.json", "scheduler/scheduler_config.json"
         ),
     ],
 )
-def test_what_the_contract_cannot_take_is_one_line(change, complaint, folder, tmp_path):
+def test_what_the_contract_cannot_take_is_one_line(
+    change, complaint, folder, tmp_path, complaint_of
+):
     change(folder)
-    with pytest.raises(UserError, match=complaint) as error:
+    with complaint_of(folder, complaint):
         place_source_teacher(str(folder), tmp_path / "placed")
-    assert str(error.value).startswith(str(folder))
-    assert len(str(error.value).splitlines()) == 1
     assert not list(tmp_path.glob("placed*"))
 
 
