@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Resize = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -109,67 +112,83 @@ def random_state(adm: Adm, seed: int = 0) -> dict[str, Tensor]:
     return state
 
 
-def forward(adm: Adm, state: dict[str, Tensor], x: Tensor, timesteps: Tensor) -> Tensor:
-    """The published U-Net on a state dict: x (N, 3, H, W), timesteps (N,) → (N, outputs, H, W)."""
+class Modules:
+    """The kinds of modules: each method takes a module's name and its input (N, C, H, W)."""
 
-    def both(name: str) -> tuple[Tensor, Tensor]:
-        return state[f"{name}.weight"], state[f"{name}.bias"]
+    def __init__(self, adm: Adm, state: dict[str, Tensor], timesteps: Tensor):
+        self.adm, self.state = adm, state
+        frequencies = 10000 ** -(torch.arange(adm.base // 2) / (adm.base // 2))
+        angles = timesteps[:, None] * frequencies
+        waves = torch.cat([angles.cos(), angles.sin()], 1).to(state["time_embed.0.weight"].dtype)
+        hidden = F.silu(self.linear("time_embed.0", waves))
+        self.embedding = self.linear("time_embed.2", hidden)
 
-    def linear(name: str, v: Tensor) -> Tensor:
-        return F.linear(v, *both(name))
+    def both(self, name: str) -> tuple[Tensor, Tensor]:
+        return self.state[f"{name}.weight"], self.state[f"{name}.bias"]
 
-    def convolve(name: str, v: Tensor, stride: int = 1) -> Tensor:
-        return F.conv2d(v, *both(name), stride, padding=state[f"{name}.weight"].shape[-1] // 2)
+    def linear(self, name: str, v: Tensor) -> Tensor:
+        return F.linear(v, *self.both(name))
 
-    def normalise(name: str, v: Tensor) -> Tensor:
-        return F.group_norm(v, 32, *both(name), 1e-5)
+    def convolve(self, name: str, v: Tensor, stride: int = 1) -> Tensor:
+        weight, bias = self.both(name)
+        return F.conv2d(v, weight, bias, stride, padding=weight.shape[-1] // 2)
 
-    def residual(name: str, v: Tensor, resize) -> Tensor:
-        h = resize(F.silu(normalise(f"{name}.in_layers.0", v)))
-        h, v = convolve(f"{name}.in_layers.2", h), resize(v)
-        time = linear(f"{name}.emb_layers.1", F.silu(embedding))[:, :, None, None]
-        if adm.scale_shift:
+    def normalise(self, name: str, v: Tensor) -> Tensor:
+        return F.group_norm(v, 32, *self.both(name), 1e-5)
+
+    stem = convolve
+
+    def down(self, name: str, v: Tensor) -> Tensor:
+        return self.convolve(f"{name}.op", v, stride=2)
+
+    def up(self, name: str, v: Tensor) -> Tensor:
+        return self.convolve(f"{name}.conv", doubled(v))
+
+    def residual(self, name: str, v: Tensor, resize: Resize = lambda v: v) -> Tensor:
+        h = resize(F.silu(self.normalise(f"{name}.in_layers.0", v)))
+        h, v = self.convolve(f"{name}.in_layers.2", h), resize(v)
+        time = self.linear(f"{name}.emb_layers.1", F.silu(self.embedding))[:, :, None, None]
+        if self.adm.scale_shift:
             scale, shift = time.chunk(2, 1)
-            h = normalise(f"{name}.out_layers.0", h) * (1 + scale) + shift
+            h = self.normalise(f"{name}.out_layers.0", h) * (1 + scale) + shift
         else:
-            h = normalise(f"{name}.out_layers.0", h + time)
-        h = convolve(f"{name}.out_layers.3", F.silu(h))
+            h = self.normalise(f"{name}.out_layers.0", h + time)
+        h = self.convolve(f"{name}.out_layers.3", F.silu(h))
         shortcut = f"{name}.skip_connection"
-        return h + (convolve(shortcut, v) if f"{shortcut}.weight" in state else v)
+        return h + (self.convolve(shortcut, v) if f"{shortcut}.weight" in self.state else v)
 
-    def attend(name: str, v: Tensor) -> Tensor:
-        channels, d = v.shape[1], adm.head
-        qkv = F.conv1d(normalise(f"{name}.norm", v).flatten(2), *both(f"{name}.qkv"))
+    def residual_down(self, name: str, v: Tensor) -> Tensor:
+        return self.residual(name, v, lambda v: F.avg_pool2d(v, 2))
+
+    def residual_up(self, name: str, v: Tensor) -> Tensor:
+        return self.residual(name, v, doubled)
+
+    def attention(self, name: str, v: Tensor) -> Tensor:
+        channels, d = v.shape[1], self.adm.head
+        normalised = self.normalise(f"{name}.norm", v).flatten(2)
+        qkv = F.conv1d(normalised, *self.both(f"{name}.qkv"))
         heads = []
         for h in range(channels // d):
-            starts = (h * d + i * channels if adm.new_order else (3 * h + i) * d for i in range(3))
+            new = self.adm.new_order
+            starts = (h * d + i * channels if new else (3 * h + i) * d for i in range(3))
             q, k, value = (qkv[:, start : start + d] for start in starts)
             weights = torch.softmax(q.transpose(1, 2) @ k / math.sqrt(d), dim=-1)
             heads.append(value @ weights.transpose(1, 2))
-        return v + F.conv1d(torch.cat(heads, 1), *both(f"{name}.proj_out")).view_as(v)
+        return v + F.conv1d(torch.cat(heads, 1), *self.both(f"{name}.proj_out")).view_as(v)
 
-    def double(v: Tensor) -> Tensor:
-        return F.interpolate(v, scale_factor=2, mode="nearest")
 
-    run = {
-        "stem": convolve,
-        "residual": lambda name, v: residual(name, v, lambda w: w),
-        "residual_down": lambda name, v: residual(name, v, lambda w: F.avg_pool2d(w, 2)),
-        "residual_up": lambda name, v: residual(name, v, double),
-        "attention": attend,
-        "down": lambda name, v: convolve(f"{name}.op", v, stride=2),
-        "up": lambda name, v: convolve(f"{name}.conv", double(v)),
-    }
-    frequencies = 10000 ** -(torch.arange(adm.base // 2) / (adm.base // 2))
-    angles = timesteps[:, None] * frequencies
-    embedding = linear("time_embed.0", torch.cat([angles.cos(), angles.sin()], 1).to(x.dtype))
-    embedding = linear("time_embed.2", F.silu(embedding))
-    skips, h = [], x
+def doubled(v: Tensor) -> Tensor:
+    return F.interpolate(v, scale_factor=2, mode="nearest")
+
+
+def forward(adm: Adm, state: dict[str, Tensor], x: Tensor, timesteps: Tensor) -> Tensor:
+    """The published U-Net on a state dict: x (N, 3, H, W), timesteps (N,) → (N, outputs, H, W)."""
+    modules, skips, h = Modules(adm, state, timesteps), [], x
     for block in blocks(adm):
         decodes = block[0][0].startswith("output_blocks")
         h = torch.cat([h, skips.pop()], 1) if decodes else h
         for name, kind, _, _ in block:
-            h = run[kind](name, h)
+            h = getattr(modules, kind)(name, h)
         if block[0][0].startswith("input_blocks"):
             skips.append(h)
-    return convolve("out.2", F.silu(normalise("out.0", h)))
+    return modules.convolve("out.2", F.silu(modules.normalise("out.0", h)))

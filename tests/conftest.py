@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -12,16 +14,33 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from unidad.config import RunSpec
 from unidad.data.image_set import ImageSet
+from unidad.errors import UserError
+from unidad.metrics.feature_network import FeatureConfig, FeatureNetwork
 from unidad.networks.folder import new_network
 from unidad.pipeline import UnidadPipeline
 
 torch.set_num_threads(1)
 
 CHANNELS = (32, 32)
+
+
+@pytest.fixture
+def complaint_of():
+    """``with complaint_of(path, match):`` a UserError of one line, about that path."""
+
+    @contextmanager
+    def check(path: Path | str, match: str) -> Iterator[None]:
+        with pytest.raises(UserError, match=match) as error:
+            yield
+        assert str(error.value).startswith(str(path))
+        assert len(str(error.value).splitlines()) == 1
+
+    return check
 
 
 @pytest.fixture
@@ -43,8 +62,23 @@ def image_set():
     return ImageSet(images)
 
 
-def tiny_variant(method: str, training: dict | None, variant: dict) -> dict:
-    settings = {
+@pytest.fixture
+def feature_network(tmp_path) -> Path:
+    """Folder of a random one, whose features tell images apart."""
+    torch.manual_seed(0)
+    config = FeatureConfig("colours", ("babies", "cats"), tuple("abcd"), 16, (8, 8, 8, 8), 4)
+    network = FeatureNetwork(config)
+    for parameter in (p for p in network.parameters() if p.ndim > 1):
+        nn.init.normal_(parameter, std=0.5)
+    network.save(tmp_path / "features")
+    return tmp_path / "features"
+
+
+def tiny_spec(
+    method: str, training: dict | None, data: Path, model: Path, variant: dict, **settings
+) -> RunSpec:
+    """A run over 16x16 images that starts from `model`, and is taught by it but for finetune."""
+    brief = {
         "student_updates": 4,
         "batch_size": 2,
         "warmup_updates": 2,
@@ -53,7 +87,19 @@ def tiny_variant(method: str, training: dict | None, variant: dict) -> dict:
         "log_every": 1,
         "trackers": (),
     }
-    return {"method": method, "training": settings | (training or {})} | variant
+    variant = {"method": method, "training": brief | (training or {})} | variant
+    return RunSpec(
+        shots=6,
+        label=method,
+        seed=3,
+        data=str(data),
+        student=str(model),
+        teacher=None if method == "finetune" else str(model),
+        resolution=16,
+        network={},
+        variant=variant,
+        **settings,
+    )
 
 
 @pytest.fixture
@@ -64,18 +110,14 @@ def make_spec(tmp_path, model_folder, image_set):
     def make(method: str, training: dict | None = None, **variant) -> RunSpec:
         if method == "unidad":
             variant = {"dmd_target_share": 0.25} | variant
-        return RunSpec(
+        return tiny_spec(
+            method,
+            training,
+            tmp_path / "images.npz",
+            model_folder,
+            {"nfe": 2} | variant,
             target="babies",
-            shots=6,
-            label=method,
-            seed=3,
-            data=str(tmp_path / "images.npz"),
-            student=str(model_folder),
-            teacher=None if method == "finetune" else str(model_folder),
-            resolution=16,
-            network={},
             diffusion={},
-            variant=tiny_variant(method, training, {"nfe": 2} | variant),
         )
 
     return make
@@ -95,18 +137,14 @@ def make_subject_spec(tmp_path, stable_diffusion, image_set):
             variant = {"distillation": rounds} | variant
         if method == "unidad":
             variant = {"dmd_target_share": 0.75} | variant
-        return RunSpec(
+        return tiny_spec(
+            method,
+            training,
+            tmp_path / "subject.npz",
+            stable_diffusion,
+            {"nfe": 1} | variant,
             target="my cat",
-            shots=6,
-            label=method,
-            seed=3,
-            data=str(tmp_path / "subject.npz"),
-            student=str(stable_diffusion),
-            teacher=None if method == "finetune" else str(stable_diffusion),
-            resolution=16,
-            network={},
             diffusion={"spacing": "timesteps", "sigma_data": None},
-            variant=tiny_variant(method, training, {"nfe": 1} | variant),
             text_to_image={"prompts": prompts} | (settings or {}),
         )
 

@@ -23,6 +23,13 @@ def test_student_levels_are_log_linear():
         diffusion.student_levels(0)
 
 
+def test_levels_of_timesteps():
+    """sqrt(0.2 / 0.8), sqrt(0.5 / 0.5), sqrt(0.9 / 0.1)."""
+    levels = diffusion.timestep_levels(torch.tensor([0.8, 0.5, 0.1]))
+    assert levels.tolist() == pytest.approx([0.5, 1, 3], rel=1e-6)
+    assert levels.dtype == torch.float32
+
+
 def test_draw_levels_leaves_out_both_ends():
     levels = torch.arange(100.0)
     generator = torch.Generator().manual_seed(0)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from unidad.errors import UserError
-from unidad.files import atomic_file, atomic_folder, read_json, write_json
+from unidad.files import atomic_file, atomic_folder, read_json, sha256, write_json
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -117,3 +117,11 @@ def test_json_that_is_none_is_one_clear_line(tmp_path, content, complaint):
         path.write_bytes(content)
     with pytest.raises(UserError, match=complaint):
         read_json(path, "make it first")
+
+
+def test_sha256_of_a_file(tmp_path):
+    """The first example of the standard, FIPS 180-4."""
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256(tmp_path / "abc") == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )

@@ -24,7 +24,7 @@ def run(label):
 
 
 def test_the_configuration_s_subjects_are_the_renderer_s():
-    assert SUBJECTS == {name: subject.category for name, subject in SCENES.items()}
+    assert {name: subject.category for name, subject in SCENES.items()} == SUBJECTS
 
 
 def test_a_configuration_decides_its_kind_of_plan():

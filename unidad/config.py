@@ -331,9 +331,10 @@ class IntraLpips(Section):
     """What the definition of Intra-LPIPS leaves open (see unidad.metrics.perceptual)."""
 
     members: Annotated[int, Field(ge=2)] = 100
-    """Samples of a cluster that count: the first ones."""
+    """Samples of a cluster that count: the first ones, in order of generation."""
     small_clusters: Literal["zero", "skip"] = "zero"
-    """Clusters with fewer than two samples count 0, or are left out of the mean."""
+    """Clusters with fewer than two samples count 0, as in the released code (a model that ignores a
+    training image pays for it), or are left out of the mean."""
     unit_range: bool = False
     """Give samples in [0, 1] and training images in [-1, 1], as the released code does."""
 

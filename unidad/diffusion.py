@@ -59,6 +59,19 @@ def student_levels(nfe: int, sigma_max: float = 80.0, sigma_min: float = 0.5) ->
     return (sigma_max * (sigma_min / sigma_max) ** exponents).float()
 
 
+def timestep_levels(alpha_bar: Tensor) -> Tensor:
+    """Noise levels ``sqrt((1 - alpha_bar) / alpha_bar)`` of timesteps.
+
+    Args:
+        alpha_bar: (T,), descending.
+
+    Returns:
+        float32 (T,), ascending.
+    """
+    alpha_bar = alpha_bar.double()
+    return ((1 - alpha_bar) / alpha_bar).sqrt().float()
+
+
 def draw_levels(
     levels: Tensor, count: int, generator: torch.Generator, inner: float = 0.0
 ) -> Tensor:

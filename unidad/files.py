@@ -1,7 +1,8 @@
-"""Files and folders that appear under their final name once they are complete; and JSON."""
+"""Files and folders that appear under their final name once they are complete; JSON, hashes."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -93,3 +94,9 @@ def write_json(path: Path, value: object) -> None:
     text = json.dumps(value, indent=2) + "\n"
     with atomic_file(path) as partial:
         partial.write_text(text)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's content, as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,6 +14,7 @@ from unidad.diffusion import (
     many_step_sampler,
     sample_few_step,
     student_levels,
+    timestep_levels,
 )
 from unidad.errors import UserError
 
@@ -35,12 +36,6 @@ def training_levels(diffusion: Diffusion, alpha_bar: Tensor) -> Tensor:
             d.levels, d.lognormal_mean, d.lognormal_std, d.sigma_min, d.sigma_max
         )
     return karras_levels(d.levels, d.sigma_min, d.sigma_max, d.rho)
-
-
-def timestep_levels(alpha_bar: Tensor) -> Tensor:
-    """Noise levels ``sqrt((1 - alpha_bar) / alpha_bar)`` of timesteps, float32 (T,), ascending."""
-    alpha_bar = alpha_bar.double()
-    return ((1 - alpha_bar) / alpha_bar).sqrt().float()
 
 
 def of_network(diffusion: Diffusion, alpha_bar: Tensor) -> Diffusion:

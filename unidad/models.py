@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from pathlib import Path
 
 from unidad.config import SOURCE_STUDENT, SOURCE_TEACHER
-from unidad.files import atomic_folder, read_json
+from unidad.files import atomic_folder, read_json, sha256
 from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.published import PublishedConfig
 from unidad.networks.adm import HEAD_CHANNELS, RESOLUTION, load_adm
@@ -107,20 +106,14 @@ def import_adm(
     unet, scheduler = load_adm(
         checkpoint, head_channels, resolution, new_attention_order, drop_variance
     )
-    if dtype == "bfloat16":
-        unet.bfloat16()
-    pipeline = UnidadPipeline(unet, scheduler)
-    with atomic_folder(out) as partial:
-        pipeline.save_pretrained(partial)
-        facts = {
-            "imported from": f"{checkpoint.name}, a guided-diffusion checkpoint",
-            f"sha256 of {checkpoint.name}": f"`{_sha256(checkpoint)}`",
-            **describe(unet, scheduler, [dtype]),
-            "order of qkv": "new" if new_attention_order else "legacy",
-            "commit": commit(),
-        }
-        weights = partial / "unet" / WEIGHTS_NAME
-        (partial / "README.md").write_text(_card(out.resolve().name, facts, weights, command))
+    facts = {
+        "imported from": f"{checkpoint.name}, a guided-diffusion checkpoint",
+        f"sha256 of {checkpoint.name}": f"`{sha256(checkpoint)}`",
+        **describe(unet, scheduler, [dtype]),
+        "order of qkv": "new" if new_attention_order else "legacy",
+        "commit": commit(),
+    }
+    _export(UnidadPipeline(unet, scheduler), out, dtype, facts, command)
 
 
 def place_feature_network(origin: str, out: Path, published: PublishedConfig | None = None) -> None:
@@ -158,13 +151,8 @@ def export_run(run: Path, out: Path, dtype: str = "float32", command: str = "") 
     """
     summary = read_json(run / "training.json", "no finished run is here; train it to its end")
     pipeline = load_pipeline(run / "model")
-    if dtype == "bfloat16":
-        pipeline.unet.bfloat16()
-    with atomic_folder(out) as partial:
-        pipeline.save_pretrained(partial)
-        weights = partial / "unet" / WEIGHTS_NAME
-        facts = _facts_of_run(dict(pipeline.config), summary, dtype)
-        (partial / "README.md").write_text(_card(out.resolve().name, facts, weights, command))
+    facts = _facts_of_run(dict(pipeline.config), summary, dtype)
+    _export(pipeline, out, dtype, facts, command)
 
 
 def _facts_of_run(config: dict, summary: dict, dtype: str) -> dict[str, object]:
@@ -181,10 +169,22 @@ def _facts_of_run(config: dict, summary: dict, dtype: str) -> dict[str, object]:
     }
 
 
+def _export(
+    pipeline: UnidadPipeline, out: Path, dtype: str, facts: dict[str, object], command: str
+) -> None:
+    """Write a model folder, its weights as `dtype`, and its card."""
+    if dtype == "bfloat16":
+        pipeline.unet.bfloat16()
+    with atomic_folder(out) as partial:
+        pipeline.save_pretrained(partial)
+        weights = partial / "unet" / WEIGHTS_NAME
+        (partial / "README.md").write_text(_card(out.resolve().name, facts, weights, command))
+
+
 def _card(name: str, facts: dict[str, object], weights: Path, command: str) -> str:
     facts = facts | {
         "exported by": f"`{command}`",
-        f"sha256 of {weights.name}": f"`{_sha256(weights)}`",
+        f"sha256 of {weights.name}": f"`{sha256(weights)}`",
     }
     rows = "\n".join(f"- {key}: {value}" for key, value in facts.items())
     return f"""# {name}
@@ -199,8 +199,3 @@ images = UnidadPipeline.from_pretrained("{name}")(batch_size=16, seed=0).images
 
 The sampler and its noise levels are stored in `model_index.json`.
 """
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,7 +13,7 @@ from pathlib import Path
 from unidad.config import RunSpec
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
-from unidad.files import atomic_folder, write_json
+from unidad.files import atomic_folder, sha256, write_json
 from unidad.levels import of_network
 from unidad.methods import build_method
 from unidad.networks.diffusion_network import DiffusionNetwork
@@ -141,8 +141,7 @@ def fingerprint(spec: RunSpec) -> str:
         if folder is not None:
             inputs.append(Path(folder) / "unet" / WEIGHTS_NAME)
     for path in inputs:
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(bytes.fromhex(sha256(path)))
     return digest.hexdigest()
 
 

@@ -5,13 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
-from torch import nn
 
 from unidad.cli import main
 from unidad.files import write_json
-from unidad.metrics.feature_network import FeatureConfig, FeatureNetwork
 
 CONFIG = {
     "experiment": "tiny",
@@ -83,14 +80,3 @@ def spec(make_spec, tmp_path):
         return tmp_path / "spec.json"
 
     return write
-
-
-@pytest.fixture
-def feature_network(tmp_path):
-    torch.manual_seed(0)
-    config = FeatureConfig("colours", ("babies", "cats"), tuple("abcd"), 16, (8, 8, 8, 8), 4)
-    network = FeatureNetwork(config)
-    for parameter in (p for p in network.parameters() if p.ndim > 1):
-        nn.init.normal_(parameter, std=0.5)
-    network.save(tmp_path / "features")
-    return tmp_path / "features"

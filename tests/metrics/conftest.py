@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
-import torch
 from row_fakes import SAMPLING, summary
-from torch import nn
 
 from unidad.data.image_set import ImageSet
 from unidad.files import write_json
-from unidad.metrics.feature_network import FeatureConfig, FeatureNetwork, load_feature_network
+from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.features import extract
 
 
@@ -24,15 +22,9 @@ def stored(tmp_path):
 
 
 @pytest.fixture
-def row(tmp_path, stored):
+def row(tmp_path, stored, feature_network):
     """A row's specification with all its files, over random colours and a random network."""
-    torch.manual_seed(0)
-    config = FeatureConfig("colours", ("babies", "cats"), tuple("abcd"), 16, (8, 8, 8, 8), 4)
-    fresh = FeatureNetwork(config)
-    for parameter in (p for p in fresh.parameters() if p.ndim > 1):
-        nn.init.normal_(parameter, std=0.5)
-    fresh.save(tmp_path / "network")
-    network = load_feature_network(tmp_path / "network")
+    network = load_feature_network(feature_network)
     draw = np.random.default_rng(0)
     files = {}
     for name, count in {"samples": 40, "training": 3, "reference": 50}.items():
@@ -45,7 +37,7 @@ def row(tmp_path, stored):
     return {
         "run": {"variant": "Uni-DAD", "nfe": 3, "seed": 0},
         "domain": "babies",
-        "network": str(tmp_path / "network"),
+        "network": str(feature_network),
         "images": files["samples"],
         "features": files["samples_features"],
         "reference_features": files["reference_features"],

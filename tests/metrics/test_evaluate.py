@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from unidad.config import IntraLpips
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.metrics.attributes import attribute_coverage, attribute_spread
@@ -10,7 +11,6 @@ from unidad.metrics.features import Features
 from unidad.metrics.frechet import frechet_distance, moments
 from unidad.metrics.kernel import kernel_distance
 from unidad.metrics.memorisation import memorisation
-from unidad.metrics.perceptual import ClusterRules
 from unidad.metrics.prdc import prdc
 
 
@@ -81,9 +81,9 @@ def test_rules_of_intra_lpips_reach_it():
     samples = ImageSet(np.broadcast_to(levels, (2, 4, 4, 3)).copy())
     training = ImageSet(np.stack([np.zeros((4, 4, 3)), np.full((4, 4, 3), 255)]).astype(np.uint8))
     assert measure(samples, training)["intra_lpips"] == 0
-    released = measure(samples, training, rules=ClusterRules(unit_range=True))["intra_lpips"]
+    released = measure(samples, training, rules=IntraLpips(unit_range=True))["intra_lpips"]
     assert released == pytest.approx(48 * 0.6**2 / 2, rel=1e-5)
-    skipped = measure(samples, training, rules=ClusterRules(small_clusters="skip"))
+    skipped = measure(samples, training, rules=IntraLpips(small_clusters="skip"))
     assert skipped["intra_lpips"] is None
 
 

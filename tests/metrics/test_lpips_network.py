@@ -8,13 +8,14 @@ import pytest
 import torch
 from torchvision.models import alexnet, vgg16
 
+from unidad.config import IntraLpips
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
 from unidad.metrics.lpips_network import TRUNKS, LpipsNetwork, load_lpips, set_trunk
-from unidad.metrics.perceptual import ClusterRules, intra_lpips
+from unidad.metrics.perceptual import intra_lpips
 
 SIZES = {"vgg": (32, 32), "alex": (64, 80)}
-RELEASED = ClusterRules(members=2, unit_range=True)
+RELEASED = IntraLpips(members=2, unit_range=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -57,7 +58,7 @@ def pair_by_pair(network, samples, training, members) -> float:
     return float(np.mean(means))
 
 
-@pytest.mark.parametrize("rules", [ClusterRules(), RELEASED], ids=["plain", "released"])
+@pytest.mark.parametrize("rules", [IntraLpips(), RELEASED], ids=["plain", "released"])
 def test_intra_lpips_equals_the_package_pair_by_pair(published, rules):
     trunk, network, ours = published
     samples, training = images_of(SIZES[trunk])

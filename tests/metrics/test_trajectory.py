@@ -70,6 +70,13 @@ def test_the_row_takes_its_best_from_them(followed, tmp_path):
         assert found["trajectory"] == measured
 
 
+@pytest.mark.parametrize("key", ["snapshots", "run", "network", "training_features"])
+def test_a_missing_key_is_named(followed, key):
+    del followed[key]
+    with pytest.raises(UserError, match=f"row specification: key '{key}' is missing"):
+        measure_trajectory(followed, 24, 7, 16, progress=False)
+
+
 def test_a_run_that_was_not_trained_is_named(followed, tmp_path):
     spec = followed | {"snapshots": str(tmp_path / "elsewhere")}
     with pytest.raises(UserError, match="elsewhere: no such folder of snapshots"):

@@ -176,29 +176,17 @@ def test_the_variance_is_dropped_on_demand(saved):
         load(adm, path, drop_variance=True)
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("updown", [True, False])
-def test_features_are_those_of_the_full_pass(updown, saved):
+def test_features_are_those_of_the_full_pass(updown, saved, check_features):
     adm = Adm(32, (1, 2, 3), (1, 2), layers=2, head=16, updown=updown)
     network = DiffusionNetwork(*load(adm, saved(adm)[1]))
-    recorded = {}
-    for index, block in enumerate(network.unet.down_blocks):
-        block.register_forward_hook(
-            lambda m, a, out, name=f"down{index}": recorded.update({name: out[0]})
-        )
-    network.unet.mid_block.register_forward_hook(lambda m, a, out: recorded.update(middle=out))
-    x, sigma = inputs(adm)[0], torch.tensor([0.3, 20.0])
-    network(x, sigma)
-    expected = dict(recorded)
-    features = network.features(x, sigma)
+    features = check_features(network, inputs(adm)[0], torch.tensor([0.3, 20.0]))
     assert {name: tuple(f.shape[1:]) for name, f in features.items()} == {
         "down0": (32, 8, 8),
         "down1": (64, 4, 4),
         "down2": (96, 4, 4),
         "middle": (96, 4, 4),
     }
-    assert network.feature_channels == {name: f.shape[1] for name, f in features.items()}
-    assert all(torch.equal(feature, expected[name]) for name, feature in features.items())
 
 
 def test_safetensors_and_other_precisions(tmp_path, saved):
@@ -275,12 +263,12 @@ def drop_upsampling(state):
         (lambda s: s.clear(), "no up-sampling layers in 'output_blocks'"),
     ],
 )
-def test_an_unfit_state_dict_is_one_line_that_names_the_tensor(change, complaint, saved):
+def test_an_unfit_state_dict_is_one_line_that_names_the_tensor(
+    change, complaint, saved, complaint_of
+):
     _, path = saved(Adm(), change)
-    with pytest.raises(UserError, match=complaint) as error:
+    with complaint_of(f"{path}: ", complaint):
         load_adm(path, 32, 16, drop_variance=True)
-    assert str(error.value).startswith(f"{path}: ")
-    assert len(str(error.value).splitlines()) == 1
 
 
 class Harm:
@@ -312,15 +300,15 @@ class Harm:
         (lambda p: None, "no such file"),
     ],
 )
-def test_what_is_no_state_dict_is_never_unpickled(write, complaint, tmp_path, monkeypatch):
+def test_what_is_no_state_dict_is_never_unpickled(
+    write, complaint, tmp_path, monkeypatch, complaint_of
+):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "adm.pt"
     write(path)
-    with pytest.raises(UserError, match=complaint) as error:
+    with complaint_of(f"{path}: ", complaint):
         read_state(path)
     assert not (tmp_path / "harm").exists()
-    assert str(error.value).startswith(f"{path}: ")
-    assert len(str(error.value).splitlines()) == 1
 
 
 def test_a_truncated_file_is_named(saved):

@@ -66,24 +66,9 @@ def test_the_text_matters_and_must_be_there(net):
             call(x, sigma)
 
 
-def test_features_are_those_of_the_full_pass_without_the_decoder(net):
-    recorded, decoder_calls = {}, []
-    for index, block in enumerate(net.unet.down_blocks):
-        block.register_forward_hook(
-            lambda m, a, out, name=f"down{index}": recorded.update({name: out[0]})
-        )
-    net.unet.mid_block.register_forward_hook(lambda m, a, out: recorded.update(middle=out))
-    net.unet.up_blocks[0].register_forward_hook(lambda m, a, out: decoder_calls.append(1))
+def test_features_are_those_of_the_full_pass_without_the_decoder(net, check_features):
     x, sigma, text = torch.randn(2, 4, 8, 8), torch.tensor([0.3, 10.0]), condition(2)
-    net(x, sigma, text)
-    expected = dict(recorded)
-    assert len(decoder_calls) == 1
-    features = net.features(x, sigma, text)
-    assert len(decoder_calls) == 1
-    assert list(features) == list(net.feature_channels) == ["down0", "down1", "middle"]
-    for name, feature in features.items():
-        assert torch.equal(feature, expected[name])
-        assert feature.shape[1] == net.feature_channels[name]
+    assert list(check_features(net, x, sigma, text)) == ["down0", "down1", "middle"]
 
 
 @pytest.mark.parametrize("name", ["down0", "down1", "middle"])

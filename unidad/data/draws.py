@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
+
+from unidad.errors import UserError
 
 
 class Draws:
@@ -32,3 +35,26 @@ def splitmix64(state: np.ndarray) -> np.ndarray:
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
+
+
+def checked_indices(
+    seed: int, indices: Sequence[int] | np.ndarray | range, what: str
+) -> np.ndarray:
+    """The indices as an array (N,), if they and the seed can address draws.
+
+    Args:
+        seed: a whole number, at least 0.
+        indices: whole numbers, at least 0.
+        what: is counted by the indices, for the message: "faces".
+
+    Raises:
+        UserError: the seed or an index is anything else.
+    """
+    if seed < 0 or seed != int(seed):
+        raise UserError(f"seed {seed} is not a whole number of at least 0")
+    checked = np.asarray(indices)
+    if checked.ndim != 1 or (
+        checked.size and (checked.dtype.kind not in "iu" or checked.min() < 0)
+    ):
+        raise UserError(f"indices of {what} must be a flat list of whole numbers of at least 0")
+    return checked

@@ -6,7 +6,6 @@ has one is complete. Nothing in a folder depends on time or place: same inputs, 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +19,7 @@ from unidad.data.faces import ATTRIBUTES, SourceShares, render
 from unidad.data.folder import load_folder, printable
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
-from unidad.files import atomic_file, write_json
+from unidad.files import atomic_file, sha256, write_json
 
 SOURCE_DOMAIN = "faces"
 TRAIN, REFERENCE, HELD_OUT = "train.npz", "reference.npz", "held_out.npz"
@@ -313,7 +312,7 @@ def _rendered(
 
 def _loaded(folder: Path, resolution: int) -> Part:
     images, names = load_folder(folder, resolution)
-    originals = [{"name": name, "sha256": _sha256(folder / name)} for name in names]
+    originals = [{"name": name, "sha256": sha256(folder / name)} for name in names]
     return Part(images, {"originals": originals})
 
 
@@ -381,11 +380,11 @@ def write_folder(out: Path, parts: dict[str, Part], about: dict[str, Any]) -> di
     files = {}
     for name, part in parts.items():
         part.images.save(out / name)
-        files[name] = {"sha256": _sha256(out / name), "images": len(part.images), **part.origin}
+        files[name] = {"sha256": sha256(out / name), "images": len(part.images), **part.origin}
         if name.startswith("shots"):
             files |= _write_pictures(out, name.removesuffix(".npz"), part.images.images)
     _write_png(out / SHEET, contact_sheet(_sheet_rows(parts)))
-    files[SHEET] = {"sha256": _sha256(out / SHEET)}
+    files[SHEET] = {"sha256": sha256(out / SHEET)}
     roles = {"train": _largest_training_set(parts)} | {
         Path(name).stem: name if name in parts else None for name in (REFERENCE, HELD_OUT)
     }
@@ -407,7 +406,7 @@ def _write_pictures(out: Path, name: str, images: np.ndarray) -> dict[str, dict[
     for i, pixels in enumerate(images):
         file = f"{name}/{i:03d}.png"
         _write_png(out / file, Image.fromarray(pixels))
-        files[file] = {"sha256": _sha256(out / file), "images": 1}
+        files[file] = {"sha256": sha256(out / file), "images": 1}
     return files
 
 
@@ -423,8 +422,3 @@ def _sheet_rows(parts: dict[str, Part]) -> dict[str, np.ndarray]:
 def _write_png(path: Path, image: Image.Image) -> None:
     with atomic_file(path) as partial:
         image.save(partial, "PNG")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from unidad.config import IntraLpips
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.metrics.attributes import attribute_coverage, attribute_spread
@@ -15,7 +16,7 @@ from unidad.metrics.features import Extractor, Features, extract
 from unidad.metrics.frechet import distance_to_gaussian, frechet_distance
 from unidad.metrics.kernel import kernel_distance
 from unidad.metrics.memorisation import memorisation
-from unidad.metrics.perceptual import DEFAULT_RULES, ClusterRules, intra_lpips
+from unidad.metrics.perceptual import DEFAULT_RULES, intra_lpips
 from unidad.metrics.prdc import prdc
 from unidad.metrics.rows import TooFewRowsError
 
@@ -41,7 +42,7 @@ def evaluate(
     reference_features: Features | None = None,
     reference_moments: tuple[Tensor, Tensor] | None = None,
     domain: str | None = None,
-    rules: ClusterRules = DEFAULT_RULES,
+    rules: IntraLpips = DEFAULT_RULES,
     progress: bool = True,
 ) -> dict[str, float | None]:
     """Every metric in METRICS; null (None) where it cannot be measured.

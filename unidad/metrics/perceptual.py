@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from unidad.config import IntraLpips
 from unidad.errors import UserError
 from unidad.metrics.rows import TooFewRowsError, squared_distances
 
 EPSILON = 1e-10
 """Added to the norm over channels, as the lpips package does."""
+DEFAULT_RULES = IntraLpips()
 
 
 def perceptual_rows(maps: Iterable[Tensor], weights: Sequence[Tensor] | None = None) -> Tensor:
@@ -41,29 +41,8 @@ def perceptual_rows(maps: Iterable[Tensor], weights: Sequence[Tensor] | None = N
     return torch.cat(parts, 1)
 
 
-@dataclass(frozen=True)
-class ClusterRules:
-    """What the definition of Intra-LPIPS leaves open, or the code behind a published number does.
-
-    Attributes:
-        members: of a cluster that count: the first ones, in order of generation.
-        small_clusters: a cluster of fewer than two samples counts 0 ("zero", as in the released
-            code of Uni-DAD: a model that ignores a training image pays for it), or is left out
-            of the mean ("skip").
-        unit_range: give the network the samples in [0, 1] and the training images in [-1, 1], as
-            Uni-DAD's released code does: for comparison with the published numbers only.
-    """
-
-    members: int = 100
-    small_clusters: Literal["zero", "skip"] = "zero"
-    unit_range: bool = False
-
-
-DEFAULT_RULES = ClusterRules()
-
-
 def intra_lpips(
-    sample_batches: Iterable[Tensor], training: Tensor, rules: ClusterRules = DEFAULT_RULES
+    sample_batches: Iterable[Tensor], training: Tensor, rules: IntraLpips = DEFAULT_RULES
 ) -> float:
     """Mean LPIPS between samples that are nearest to the same training image (Ojha et al. 2021).
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -10,6 +9,8 @@ import torch
 from torch import Tensor
 
 from unidad.errors import UserError
+from unidad.files import sha256
+from unidad.networks.weights import read_weights
 
 FOLDER = "UNIDAD_WEIGHTS"
 """Environment variable: a folder with the files, for machines without a network."""
@@ -35,14 +36,13 @@ def published_weights(url: str) -> dict[str, Tensor]:
         if folder:
             raise UserError(f"{path}: no such file; download {url} into this folder")
         _download(url, path, digits)
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256(path)
     if not found.startswith(digits):
         raise UserError(
             f"{path}: its SHA-256 starts with {found[: len(digits)]}, not with {digits}; "
             f"delete it and download {url} again"
         )
-    return torch.load(path, map_location="cpu", weights_only=True)
+    return read_weights(path)
 
 
 def _download(url: str, path: Path, digits: str) -> None:

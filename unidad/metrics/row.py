@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from unidad.data.image_set import ImageSet
-from unidad.errors import UserError
 from unidad.files import read_json
 from unidad.metrics.evaluate import evaluate
 from unidad.metrics.features import Features
-from unidad.metrics.perceptual import ClusterRules
-from unidad.metrics.published import load_extractor
+from unidad.metrics.row_spec import evaluation_arguments, missing_keys_named
 from unidad.metrics.trajectory import best_frechet_distance
 
 REMEDY = "sample and train first"
@@ -31,32 +29,18 @@ def evaluate_row(spec: dict, progress: bool = True) -> dict:
     Raises:
         UserError: a key or a file is missing, or a file is not what it should be.
     """
-    try:
+    with missing_keys_named():
         samples = ImageSet.load(spec["images"])
-        extractor = load_extractor(spec["network"])
-        reference = spec["reference_features"]
-        metrics = evaluate(
-            samples,
-            ImageSet.load(spec["training_images"]),
-            extractor,
-            sample_features=Features.load(spec["features"]),
-            training_features=Features.load(spec["training_features"]),
-            reference_features=Features.load(reference) if reference else None,
-            domain=spec["domain"],
-            rules=ClusterRules(**spec["intra_lpips"]),
-            progress=progress,
-        )
+        arguments = evaluation_arguments(spec)
+        features = Features.load(spec["features"])
+        metrics = evaluate(samples, sample_features=features, progress=progress, **arguments)
         cost = row_cost(spec["run"]["nfe"], spec["sampling"], spec["training"])
         trajectory = _read_trajectory(spec["trajectory"])
-    except KeyError as error:
-        raise UserError(
-            f"row specification: key {error} is missing; `unidad plan` writes it"
-        ) from None
     best = best_frechet_distance(trajectory, metrics["frechet_distance"])
     return {
         "run": spec["run"],
         "samples": len(samples),
-        "extractor": extractor.name,
+        "extractor": arguments["extractor"].name,
         "metrics": metrics | {"best_frechet_distance": best},
         "cost": cost,
         "trajectory": trajectory,

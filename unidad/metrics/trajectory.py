@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.metrics.evaluate import evaluate
-from unidad.metrics.features import Features
-from unidad.metrics.perceptual import ClusterRules
-from unidad.metrics.published import load_extractor
+from unidad.metrics.row_spec import evaluation_arguments, missing_keys_named
 from unidad.sampling import load_pipeline, sample
 
 
@@ -29,30 +26,18 @@ def measure_trajectory(
         For each snapshot, in order: ``updates`` (of the student) and ``metrics`` (see `evaluate`).
 
     Raises:
-        UserError: a file is missing or not what it should be.
+        UserError: a key or a file is missing, or a file is not what it should be.
     """
-    folder = Path(spec["snapshots"])
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder of snapshots; train the run first")
-    extractor = load_extractor(spec["network"])
-    training = ImageSet.load(spec["training_images"])
-    known = Features.load(spec["training_features"])
-    path = spec["reference_features"]
-    reference = Features.load(path) if path else None
+    with missing_keys_named():
+        folder, nfe = Path(spec["snapshots"]), spec["run"]["nfe"]
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such folder of snapshots; train the run first")
+        arguments = evaluation_arguments(spec)
     measured = []
     for snapshot in sorted(path for path in folder.iterdir() if path.name.isdecimal()):
         pipeline = load_pipeline(snapshot)
-        images, _ = sample(pipeline, samples, seed, spec["run"]["nfe"], batch_size, progress)
-        metrics = evaluate(
-            images,
-            training,
-            extractor,
-            training_features=known,
-            reference_features=reference,
-            domain=spec["domain"],
-            rules=ClusterRules(**spec["intra_lpips"]),
-            progress=progress,
-        )
+        images, _ = sample(pipeline, samples, seed, nfe, batch_size, progress)
+        metrics = evaluate(images, progress=progress, **arguments)
         measured.append({"updates": int(snapshot.name), "metrics": metrics})
     return measured
 

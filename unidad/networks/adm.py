@@ -17,7 +17,7 @@ from torch import Tensor
 
 from unidad.checkpoint import check_state
 from unidad.errors import UserError
-from unidad.networks.folder import read_weights
+from unidad.networks.weights import read_weights
 
 GROUPS = 32
 """Of every normalisation in guided-diffusion."""

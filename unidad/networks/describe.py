@@ -8,6 +8,7 @@ from pathlib import Path
 from diffusers import DDPMScheduler, UNet2DModel
 from safetensors import safe_open
 
+from unidad.diffusion import timestep_levels
 from unidad.networks.adm import adm_scheduler, check_weights, infer_architecture, read_state
 from unidad.networks.codec import PixelUnshuffle
 from unidad.networks.folder import WEIGHTS_NAME, load_network, model_parts
@@ -63,8 +64,7 @@ def describe(unet: UNet2DModel, scheduler: DDPMScheduler, dtypes: Iterable[str])
         )
     ]
     learned = config.out_channels > config.in_channels
-    alpha_bar = scheduler.alphas_cumprod.double()
-    sigma = ((1 - alpha_bar) / alpha_bar).sqrt()
+    sigma = timestep_levels(scheduler.alphas_cumprod)
     return {
         "architecture": f"UNet2DModel, {config.resnet_time_scale_shift} time embedding, "
         f"{config.downsample_type} resampling",

@@ -13,7 +13,7 @@ import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 from torch import Tensor, nn
 
-from unidad.diffusion import per_image, x0_from_eps, x0_from_v
+from unidad.diffusion import per_image, timestep_levels, x0_from_eps, x0_from_v
 from unidad.networks.codec import Codec, PixelUnshuffle
 
 
@@ -56,8 +56,7 @@ class DiffusionNetwork(nn.Module):
     @property
     def sigma_max(self) -> float:
         """The noise level of the last timestep, the highest that the model was trained at."""
-        last = self._alpha_bar[-1]
-        return float(((1 - last) / last).sqrt())
+        return timestep_levels(self._alpha_bar)[-1].item()
 
     @property
     def feature_channels(self) -> dict[str, int]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import torch
 from diffusers import DDPMScheduler, UNet2DModel
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from unidad.checkpoint import check_state
 from unidad.errors import UserError
 from unidad.files import read_json
 from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.weights import State, read_weights
 
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 LAYOUT = "a model folder holds unet/ and scheduler/"
@@ -33,7 +29,6 @@ PREDICTIONS = ("epsilon", "v_prediction", "sample")
 FORMER_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 Model = TypeVar("Model", bound=nn.Module)
-State = dict[str, Tensor]
 
 
 def load_network(folder: str | Path, bf16: bool = False) -> DiffusionNetwork:
@@ -102,24 +97,6 @@ def load_model(
     return model
 
 
-def read_weights(path: Path) -> State:
-    """Read tensors from ``.safetensors`` or what ``torch.save`` wrote.
-
-    Pickled code is never run.
-
-    Raises:
-        UserError: no such file, or it is unreadable or holds anything but a mapping of tensors.
-    """
-    if not path.is_file():
-        raise UserError(f"{path}: weights are missing; train or copy the model there first")
-    if path.suffix != ".safetensors":
-        return _unpickle_tensors(path)
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: not a readable safetensors file ({error})") from None
-
-
 def _build_unet(config: dict) -> UNet2DModel:
     kind = config.get("_class_name")
     if kind != "UNet2DModel":
@@ -142,32 +119,6 @@ def _present_name(name: str) -> str:
     module, _, layer = stem.rpartition(".")
     former = ".attentions." in name and layer in FORMER_ATTENTION
     return f"{module}.{FORMER_ATTENTION[layer]}.{kind}" if former else name
-
-
-def _unpickle_tensors(path: Path) -> State:
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # foreign bytes make torch.load raise whatever they please
-        raise UserError(f"{path}: {_why_unreadable(error)}") from None
-    entries = state.items() if isinstance(state, dict) else [(type(state).__name__, state)]
-    for name, value in entries:
-        if not isinstance(value, Tensor) or not isinstance(name, str):
-            raise UserError(
-                f"{path}: not a bare state dict: '{name}' is no named tensor; "
-                "save the network's state_dict() alone"
-            )
-    return state
-
-
-def _why_unreadable(error: Exception) -> str:
-    refused = re.search(r"GLOBAL (\S+)", str(error))
-    if refused:
-        return (
-            f"holds a pickled '{refused[1]}', which is never loaded; "
-            "save the network's state_dict() alone"
-        )
-    return "not a readable file of torch.save, or cut short; download or save it again"
 
 
 def load_scheduler(folder: Path, layout: str) -> DDPMScheduler:

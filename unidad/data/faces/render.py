@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from unidad.data.draws import checked_indices
 from unidad.data.faces.attributes import DOMAINS, SourceShares, face_draws, sample_attributes
 from unidad.data.faces.cat import draw_cat
 from unidad.data.faces.human import draw_human
@@ -45,7 +46,8 @@ def render(
     Raises:
         UserError: an argument is outside its range.
     """
-    indices = _check(domain, seed, indices, resolution, shares)
+    _check(domain, resolution, shares)
+    indices = checked_indices(seed, indices, "faces")
     draws = face_draws(domain, seed, indices)
     attributes = sample_attributes(domain, draws, shares)
     values = attributes | {name: draws(name).astype(np.float32) for name in HIDDEN}
@@ -59,27 +61,17 @@ def render(
     return ImageSet(images, attributes)
 
 
-def _check(
-    domain: str, seed: int, indices: Sequence[int], resolution: int, shares: SourceShares
-) -> np.ndarray:
+def _check(domain: str, resolution: int, shares: SourceShares) -> None:
     if domain not in DOMAINS:
         raise UserError(f"domain {domain!r} is unknown; choose one of {', '.join(DOMAINS)}")
     if not RESOLUTIONS[0] <= resolution <= RESOLUTIONS[1] or resolution != int(resolution):
         raise UserError(f"resolution {resolution} is not a whole number from 16 to 128")
-    if seed < 0 or seed != int(seed):
-        raise UserError(f"seed {seed} is not a whole number of at least 0")
     for name, share, most in (
         ("babies", shares.babies, 0.5),
         ("sunglasses", shares.sunglasses, 1.0),
     ):
         if not 0 <= share <= most:
             raise UserError(f"source share of {name} is {share}; it must lie in [0, {most}]")
-    checked = np.asarray(indices)
-    if checked.ndim != 1 or (
-        checked.size and (checked.dtype.kind not in "iu" or checked.min() < 0)
-    ):
-        raise UserError("indices of faces must be a flat list of whole numbers of at least 0")
-    return checked
 
 
 @torch.no_grad()

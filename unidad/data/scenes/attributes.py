@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unidad.data.draws import Draws
+from unidad.data.draws import Draws, checked_indices
 from unidad.data.prompts import fill
 from unidad.data.scenes.grammar import (
     ACCESSORIES,
@@ -168,14 +168,8 @@ def training_photos(subject: str) -> Scenes:
 
 
 def _draws(series: str, seed: int, indices: Sequence[int] | np.ndarray | range) -> Draws:
-    if seed < 0 or seed != int(seed):
-        raise UserError(f"seed {seed} is not a whole number of at least 0")
-    checked = np.asarray(indices)
-    if checked.ndim != 1 or (
-        checked.size and (checked.dtype.kind not in "iu" or checked.min() < 0)
-    ):
-        raise UserError("indices of scenes must be a flat list of whole numbers of at least 0")
-    return Draws((int(seed) << 32) + zlib.crc32(series.encode()), checked)
+    indices = checked_indices(seed, indices, "scenes")
+    return Draws((int(seed) << 32) + zlib.crc32(series.encode()), indices)
 
 
 def _check_subject(subject: str) -> Subject:
