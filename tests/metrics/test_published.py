@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from unidad.errors import UserError
-from unidad.metrics.published import PublishedConfig, PublishedExtractor, load_extractor
+from unidad.metrics.extractors import load_extractor
+from unidad.metrics.published import PublishedConfig, PublishedExtractor
 
 
 def test_a_folder_names_the_published_networks(tmp_path):

@@ -9,8 +9,8 @@ from unidad.errors import UserError
 from unidad.metrics.evaluate import evaluate
 from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.features import extract
-from unidad.metrics.row import evaluate_row
-from unidad.metrics.trajectory import best_frechet_distance, measure_trajectory
+from unidad.metrics.row import best_frechet_distance, evaluate_row
+from unidad.metrics.trajectory import measure_trajectory
 from unidad.sampling import load_pipeline, sample
 
 

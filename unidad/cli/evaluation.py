@@ -33,8 +33,8 @@ def _add_features(verbs: Verbs) -> None:
 
 def _features(options: argparse.Namespace) -> None:
     from unidad.data.image_set import ImageSet
+    from unidad.metrics.extractors import load_extractor
     from unidad.metrics.features import extract
-    from unidad.metrics.published import load_extractor
 
     extract(ImageSet.load(options.images), load_extractor(options.network)).save(options.out)
 

@@ -40,14 +40,3 @@ def measure_trajectory(
         metrics = evaluate(images, progress=progress, **arguments)
         measured.append({"updates": int(snapshot.name), "metrics": metrics})
     return measured
-
-
-def best_frechet_distance(trajectory: list[dict], last: float | None) -> float | None:
-    """The smallest Fréchet distance of snapshots and last model; None if there is no choice.
-
-    It is chosen on the very images it is measured against, so it flatters: published numbers are
-    often chosen so (SPEC section 5), which is why it stands beside the last model's.
-    """
-    known = [snapshot["metrics"]["frechet_distance"] for snapshot in trajectory]
-    values = [value for value in known if value is not None]
-    return min([*values, last]) if values and last is not None else None
