@@ -131,10 +131,12 @@ def load_clip(folder: str | Path) -> Clip:
     model = load_model(folder, _build, LAYOUT, weights, _without_positions)
     tokenizer = load_tokenizer(folder, LAYOUT)
     tokenizer.model_max_length = model.config.text_config.max_position_embeddings
-    try:
-        clip = Clip(model, tokenizer, settings["image_mean"], settings["image_std"])
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise UserError(f"{folder / PREPROCESSING}: no mean or deviation ({error})") from None
+    statistics = [settings.get(name) for name in ("image_mean", "image_std")]
+    if not all(isinstance(values, list) and len(values) == 3 for values in statistics):
+        raise UserError(
+            f"{folder / PREPROCESSING}: image_mean and image_std must be three numbers; {LAYOUT}"
+        )
+    clip = Clip(model, tokenizer, *statistics)
     return clip.to("cuda" if torch.cuda.is_available() else "cpu")
 
 

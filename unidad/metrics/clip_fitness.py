@@ -28,7 +28,7 @@ PARTS = {
 }
 ANY, OTHERS = "any", 100
 """The row of captions that differ anyhow: those of so many other scenes."""
-SEED, SCENES, LEAST_SCENES = 77, 1000, 200
+SEED, LEAST_SCENES = 77, 50
 """Of the renderings: a series of its own, which no training uses."""
 Row = dict[str, str | float]
 
@@ -45,7 +45,7 @@ def rivals(description: Description, part: str) -> list[Description]:
     return [replace(description, **{part: word}) for word in words if word != said]
 
 
-def clip_fitness(clip: Clip, scenes: int = SCENES) -> list[Row]:
+def clip_fitness(clip: Clip, scenes: int = 1000) -> list[Row]:
     """How well a CLIP tells right captions from wrong ones.
 
     A caption is wrong in one part (every other class, context, property or accessory in its place;
@@ -53,7 +53,7 @@ def clip_fitness(clip: Clip, scenes: int = SCENES) -> list[Row]:
 
     Args:
         clip: the network to examine.
-        scenes: how many held-out renderings, at least 200.
+        scenes: how many held-out renderings, at least 50.
 
     Returns:
         A row for each of PARTS and for ANY: ``wrong_in``; ``images``; mean CLIP-T of the right

@@ -31,6 +31,8 @@ SERIES = 1000
 PAIRS = 20_000
 """Scenes that are rendered once, each with its twin."""
 LEARNING_RATE, WARMUP_SHARE, WEIGHT_DECAY, CLIP_NORM = 1e-3, 0.1, 0.05, 1.0
+HELD_OUT_SCENES = 1000
+"""For the card."""
 MOST_SCALE = log(100)
 """Bound of the logarithm of the inverse temperature (Radford et al. 2021)."""
 
@@ -85,7 +87,7 @@ def train_clip(
     clip = _trained(seed, updates, batch_size, progress)
     with atomic_folder(Path(out_dir)) as folder:
         save_clip(clip, folder)
-        rows = clip_fitness(load_clip(folder))
+        rows = clip_fitness(load_clip(folder), HELD_OUT_SCENES)
         digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
         parameters = sum(p.numel() for p in clip.model.parameters())
         facts = {

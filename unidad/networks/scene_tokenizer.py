@@ -11,21 +11,30 @@ from unidad.data.scenes.grammar import ACCESSORIES, CATEGORIES, CONTEXTS, PROPER
 
 MAX_LENGTH = 24
 """Tokens of the longest prompt of the grammar, its start and end included."""
-VOCABULARY = 5000
-"""An upper bound: training ends earlier, when no two pieces of a word are left to join."""
+START, END = "<|startoftext|>", "<|endoftext|>"
+PHRASES = (*CATEGORIES, *PROPERTIES, *ACCESSORIES, *CONTEXTS, f"a {RARE_TOKEN}")
 
 
 def scene_tokenizer() -> CLIPTokenizer:
-    """A CLIP tokenizer trained until every word of the grammar is whole; always the same.
+    """A CLIP tokenizer whose byte-pair merges make every word of the grammar one token.
 
-    The rare token is in its vocabulary, though no caption of the source scenes holds it.
+    Other words of the letters a to z fall into pieces. The rare token is in the vocabulary, though
+    no caption of the source scenes holds it.
     """
-    words = [*CATEGORIES, *PROPERTIES, *ACCESSORIES, *CONTEXTS, f"a {RARE_TOKEN}"]
-    tokenizer = CLIPTokenizer().train_new_from_iterator(
-        [words], VOCABULARY, initial_alphabet=list(string.ascii_lowercase), show_progress=False
+    letters = string.ascii_lowercase
+    tokens = (
+        "<|startoftext|>",
+        "<|endoftext|>",
+        *letters,
+        *(letter + "</w>" for letter in letters),
     )
-    tokenizer.model_max_length = MAX_LENGTH
-    return tokenizer
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    merges: list[tuple[str, str]] = []
+    for word in dict.fromkeys(" ".join(PHRASES).split()):
+        while len(pieces := CLIPTokenizer(vocabulary, merges).tokenize(word)) > 1:
+            merges.append((pieces[0], pieces[1]))
+            vocabulary.setdefault(pieces[0] + pieces[1], len(vocabulary))
+    return CLIPTokenizer(vocabulary, merges, model_max_length=MAX_LENGTH)
 
 
 def save_tokenizer(tokenizer: CLIPTokenizer, folder: str | Path) -> None:
