@@ -1,13 +1,17 @@
-"""A measured row with all its files, shared by the tests of rows and of trajectories."""
+"""A measured row with all its files, and a tiny CLIP."""
 
 import numpy as np
 import pytest
 from row_fakes import SAMPLING, summary
+from torch import nn
+from transformers import CLIPConfig, CLIPModel
 
 from unidad.data.image_set import ImageSet
 from unidad.files import write_json
+from unidad.metrics.clip import Clip
 from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.features import extract
+from unidad.networks.scene_tokenizer import scene_tokenizer
 
 
 @pytest.fixture
@@ -48,3 +52,21 @@ def row(tmp_path, stored, feature_network):
         "trajectory": None,
         "intra_lpips": {"members": 100, "small_clusters": "zero", "unit_range": False},
     }
+
+
+@pytest.fixture
+def clip():
+    """A random one over 16 × 16 pixels, the weights rounded as its file has them."""
+    torch.manual_seed(0)
+    tokenizer = scene_tokenizer()
+    shared = {"hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2}
+    shared |= {"num_hidden_layers": 2, "projection_dim": 12}
+    text = {"vocab_size": len(tokenizer), "max_position_embeddings": 24}
+    text |= {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+    config = CLIPConfig(
+        text_config=shared | text,
+        vision_config=shared | {"image_size": 16, "patch_size": 8},
+        projection_dim=12,
+    )
+    model = CLIPModel(config).bfloat16().float()
+    return Clip(model, tokenizer, (0.48, 0.46, 0.41), (0.27, 0.26, 0.28))

@@ -17,6 +17,7 @@ def add_verbs(verbs: Verbs) -> None:
     _add_feature_network(verbs)
     _add_train_features(verbs)
     _add_fitness(verbs)
+    _add_train_clip(verbs)
 
 
 def _add_import_adm(verbs: Verbs) -> None:
@@ -207,3 +208,33 @@ def _fitness(options: argparse.Namespace) -> None:
 
     network = load_feature_network(options.network or SHIPPED_FEATURE_NETWORK)
     write_fitness(network, options.out, progress=not options.quiet)
+
+
+def _add_train_clip(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "train-clip",
+        _train_clip,
+        "train the small CLIP of the synthetic scenes, on captioned renderings alone",
+        "train-clip --out my-clip --seed 0",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--seed", type=int, default=0, help="default 0")
+    parser.add_argument("--updates", type=int, default=400, help="default 400")
+    parser.add_argument("--batch-size", type=int, default=256, help="even (default 256)")
+    add_threads_and_quiet(parser)
+
+
+def _train_clip(options: argparse.Namespace) -> None:
+    from unidad.metrics.clip_training import train_clip
+
+    rows = train_clip(
+        options.out,
+        options.seed,
+        options.updates,
+        options.batch_size,
+        not options.quiet,
+        command_line(),
+    )
+    for row in rows:
+        print(f"wrong in {row['wrong_in']}: the right caption is first in {row['first']:.3f}")

@@ -83,7 +83,27 @@ def load_text_encoder(folder: str | Path) -> TextEncoder:
         folder / "text_encoder" / TEXT_WEIGHTS_NAME,
         _rename_old_text_model,
     )
-    return TextEncoder(_load_tokenizer(folder / "tokenizer"), model)
+    return TextEncoder(load_tokenizer(folder / "tokenizer"), model)
+
+
+def load_tokenizer(folder: Path, layout: str = LAYOUT) -> CLIPTokenizer:
+    """Load a tokenizer from the folder that holds its files.
+
+    Args:
+        folder: of the tokenizer.
+        layout: what a whole folder looks like, the end of the message if a file is missing.
+
+    Raises:
+        UserError: its files are missing or unreadable.
+    """
+    whole = (folder / "tokenizer.json").is_file()
+    if not whole and not all((folder / name).is_file() for name in ("vocab.json", "merges.txt")):
+        raise UserError(f"{folder}: no tokenizer.json, nor vocab.json with merges.txt; {layout}")
+    try:
+        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # the library lets every kind through
+        message = " ".join(str(error).split())
+        raise UserError(f"{folder}: not a readable CLIP tokenizer ({message})") from None
 
 
 def one_step_pipeline(network: TextToImageNetwork, text: TextEncoder) -> StableDiffusionPipeline:
@@ -148,17 +168,6 @@ def _checked(folder: str | Path) -> Path:
             f"{index}: '_class_name' is {kind!r}; only a StableDiffusionPipeline is supported"
         )
     return Path(folder)
-
-
-def _load_tokenizer(folder: Path) -> CLIPTokenizer:
-    whole = (folder / "tokenizer.json").is_file()
-    if not whole and not all((folder / name).is_file() for name in ("vocab.json", "merges.txt")):
-        raise UserError(f"{folder}: no tokenizer.json, nor vocab.json with merges.txt; {LAYOUT}")
-    try:
-        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # the library lets every kind through
-        message = " ".join(str(error).split())
-        raise UserError(f"{folder}: not a readable CLIP tokenizer ({message})") from None
 
 
 def _rename_old_text_model(state: State) -> State:

@@ -1,0 +1,216 @@
+"""Training of the small CLIP, on captioned renderings of synthetic scenes, and its card."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import log
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
+
+from unidad.data.image_set import to_tensor
+from unidad.data.scenes import LIVE, Scenes, render, source_scenes
+from unidad.errors import UserError
+from unidad.files import atomic_folder
+from unidad.metrics.clip import WEIGHTS, Clip, load_clip, save_clip, tokenize
+from unidad.metrics.clip_fitness import PARTS, Row, clip_fitness, markdown, rivals
+from unidad.networks.scene_tokenizer import MAX_LENGTH, scene_tokenizer
+from unidad.provenance import commit
+
+NAME = "synthetic-scenes-clip"
+RESOLUTION, PATCH, WIDTH = 32, 4, 128
+VISION_LAYERS, TEXT_LAYERS, HEADS = 4, 3, 4
+SERIES = 1000
+"""Added to the seed: series of scenes that no other training uses."""
+PAIRS = 20_000
+"""Scenes that are rendered once, each with its twin."""
+LEARNING_RATE, WARMUP_SHARE, WEIGHT_DECAY, CLIP_NORM = 1e-3, 0.1, 0.05, 1.0
+HELD_OUT_SCENES = 1000
+"""For the card."""
+MOST_SCALE = log(100)
+"""Bound of the logarithm of the inverse temperature (Radford et al. 2021)."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Rendered scenes with captions: the first half, then the twin of each.
+
+    Attributes:
+        images: uint8 (N, H, W, 3).
+        captions: number (N,) of each scene's caption.
+        tokens: int64 (captions, L), of each caption.
+    """
+
+    images: np.ndarray
+    captions: np.ndarray
+    tokens: Tensor
+
+
+def train_clip(
+    out_dir: str | Path,
+    seed: int = 0,
+    updates: int = 400,
+    batch_size: int = 256,
+    progress: bool = True,
+    command: str = "",
+) -> list[Row]:
+    """Train a small CLIP and write it, with its card, into a folder.
+
+    Every scene is seen beside its twin, which differs in one part of the description (class,
+    context, property or accessory) and in what follows from it, so that every word counts.
+
+    Args:
+        out_dir: folder that appears, or is replaced, when training is done.
+        seed: of scenes, weights and order.
+        updates: of the optimiser.
+        batch_size: even; of two scenes with the same caption a batch keeps one.
+        progress: show a progress bar.
+        command: what was typed, for the card.
+
+    Returns:
+        `clip_fitness` of the network as written.
+
+    Raises:
+        UserError: updates or batch size out of range.
+    """
+    if updates < 1 or batch_size % 2 or not 2 <= batch_size <= 2 * PAIRS:
+        raise UserError(
+            f"{updates} updates, batch size {batch_size}: updates must be at least 1, the batch "
+            f"size even and from 2 to {2 * PAIRS}"
+        )
+    clip = _trained(seed, updates, batch_size, progress)
+    with atomic_folder(Path(out_dir)) as folder:
+        save_clip(clip, folder)
+        rows = clip_fitness(load_clip(folder), HELD_OUT_SCENES)
+        digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+        parameters = sum(p.numel() for p in clip.model.parameters())
+        facts = {
+            "command": f"`{command}`" if command else "not recorded",
+            "parameters": f"{parameters:,}, stored as bfloat16",
+            "updates": f"{updates:,} of up to {batch_size} of {2 * PAIRS:,} scenes",
+            "seed": str(seed),
+            "commit": commit(),
+            f"sha256 of {WEIGHTS}": f"`{digest}`",
+        }
+        (folder / "README.md").write_text(_card(facts, rows))
+    return rows
+
+
+def twins(scenes: Scenes, chance: np.random.Generator) -> Scenes:
+    """Scenes that look the same but for one part of each description, chosen by chance."""
+    descriptions = []
+    for description in scenes.descriptions:
+        parts = [part for part in PARTS if part != "accessory" or description.category in LIVE]
+        others = rivals(description, parts[chance.integers(len(parts))])
+        descriptions.append(others[chance.integers(len(others))])
+    return Scenes(tuple(descriptions), scenes.values)
+
+
+def distinct_batches(
+    captions: np.ndarray, size: int, chance: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Rows of batches, without end: scenes with their twins, no caption twice.
+
+    Args:
+        captions: number of each scene's caption; the twins are the second half.
+        size: even; batches have at most so many rows.
+        chance: source of the order, another one in each pass.
+    """
+    pairs, half = len(captions) // 2, size // 2
+    while True:
+        order = chance.permutation(pairs)
+        for start in range(0, pairs - half + 1, half):
+            chosen = order[start : start + half]
+            rows = np.concatenate([chosen, chosen + pairs])
+            yield rows[np.unique(captions[rows], return_index=True)[1]]
+
+
+def _trained(seed: int, updates: int, batch_size: int, progress: bool) -> Clip:
+    tokenizer = scene_tokenizer()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = CLIPModel(_config(tokenizer)).train()
+    chance = np.random.default_rng(seed)
+    pool = _pool(seed, tokenizer, chance)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, LEARNING_RATE, total_steps=updates + 1, pct_start=WARMUP_SHARE
+    )
+    batches = distinct_batches(pool.captions, batch_size, chance)
+    bar = tqdm(range(updates), desc="CLIP", unit="update", disable=not progress)
+    for _, rows in zip(bar, batches, strict=False):
+        images = mirrored(to_tensor(pool.images[rows]), chance)
+        tokens = pool.tokens[pool.captions[rows]]
+        loss = model(tokens, images, return_loss=True).loss
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+        optimiser.step()
+        schedule.step()
+        model.logit_scale.data.clamp_(max=MOST_SCALE)
+        bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+    return Clip(model, tokenizer, [0.5] * 3, [0.5] * 3)
+
+
+def _config(tokenizer: CLIPTokenizer) -> CLIPConfig:
+    shared = {
+        "hidden_size": WIDTH,
+        "intermediate_size": 4 * WIDTH,
+        "num_attention_heads": HEADS,
+        "projection_dim": WIDTH,
+        "hidden_act": "gelu",
+    }
+    text = {
+        "vocab_size": len(tokenizer),
+        "num_hidden_layers": TEXT_LAYERS,
+        "max_position_embeddings": MAX_LENGTH,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    vision = {"num_hidden_layers": VISION_LAYERS, "image_size": RESOLUTION, "patch_size": PATCH}
+    return CLIPConfig(
+        text_config=shared | text, vision_config=shared | vision, projection_dim=WIDTH
+    )
+
+
+def _pool(seed: int, tokenizer: CLIPTokenizer, chance: np.random.Generator) -> Pool:
+    scenes = source_scenes(SERIES + seed, range(PAIRS))
+    both = (scenes, twins(scenes, chance))
+    images = np.concatenate([render(part, RESOLUTION) for part in both])
+    said = [caption for part in both for caption in part.captions()]
+    distinct, captions = np.unique(said, return_inverse=True)
+    return Pool(images, captions, tokenize(tokenizer, distinct.tolist()))
+
+
+def mirrored(x: Tensor, chance: np.random.Generator) -> Tensor:
+    """Images (N, C, H, W), about half of them mirrored: no scene depends on left and right."""
+    chosen = torch.from_numpy(chance.random(len(x)) < 0.5)
+    return torch.where(chosen[:, None, None, None], x.flip(3), x)
+
+
+def _card(facts: dict[str, str], rows: list[Row]) -> str:
+    return "\n".join(
+        [
+            f"# {NAME}",
+            "",
+            "A small CLIP for synthetic scenes: transformers' `CLIPModel`, trained by its "
+            "contrastive loss on captioned renderings, never on generated images.",
+            "",
+            *(f"- {name}: {value}" for name, value in facts.items()),
+            "",
+            "Cosine of held-out renderings with right and with wrong captions: wrong in one part, "
+            "with every other word of its kind in turn, or of another scene (any):",
+            "",
+            *markdown(rows),
+            "",
+        ]
+    )
