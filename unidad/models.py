@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import torch
+
 from unidad.files import atomic_folder, read_json
 from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.published import PublishedConfig
 from unidad.networks.adm import HEAD_CHANNELS, RESOLUTION, load_adm
 from unidad.networks.describe import describe
 from unidad.networks.folder import WEIGHTS_NAME, load_network
+from unidad.networks.text_to_image_folder import copy_text_to_image, is_text_to_image
 from unidad.pipeline import UnidadPipeline
 from unidad.provenance import commit
 from unidad.sampling import load_pipeline
@@ -18,6 +21,26 @@ from unidad.sampling import load_pipeline
 WEIGHTS = Path(__file__).parent / "weights"
 SHIPPED_SOURCE_TEACHER = WEIGHTS / "synthetic-faces-source"
 SHIPPED_FEATURE_NETWORK = WEIGHTS / "synthetic-faces-features"
+
+DRAWING = """```python
+from unidad.pipeline import UnidadPipeline
+
+images = UnidadPipeline.from_pretrained("{name}")(batch_size=16, seed=0).images
+```
+
+The sampler and its noise levels are stored in `model_index.json`.
+"""
+DRAWING_PROMPTS = """```python
+from diffusers import StableDiffusionPipeline
+
+pipeline = StableDiffusionPipeline.from_pretrained("{name}")
+image = pipeline(
+    "a cat in the snow", num_inference_steps={nfe}, guidance_scale={guidance_scale}
+).images[0]
+```
+
+The noise levels are stored in `scheduler/`.
+"""
 
 
 def place_source_teacher(origin: str, out: Path) -> None:
@@ -114,17 +137,34 @@ def export_run(run: Path, out: Path, dtype: str = "float32", command: str = "") 
         UserError: the run has no finished model.
     """
     summary = read_json(run / "training.json", "no finished run is here; train it to its end")
+    facts = _facts_of_run(summary, dtype)
+    if is_text_to_image(run / "model"):
+        drawing = DRAWING_PROMPTS.format(
+            name=out.resolve().name, nfe=summary["nfe"], guidance_scale=summary["guidance_scale"]
+        )
+        _export_text_to_image(run / "model", out, dtype, facts, drawing, command)
+        return
     pipeline = load_pipeline(run / "model")
     if dtype == "bfloat16":
         pipeline.unet.bfloat16()
     with atomic_folder(out) as partial:
         pipeline.save_pretrained(partial)
         weights = partial / "unet" / WEIGHTS_NAME
-        facts = _facts_of_run(dict(pipeline.config), summary, dtype)
         (partial / "README.md").write_text(_card(out.resolve().name, facts, weights, command))
 
 
-def _facts_of_run(config: dict, summary: dict, dtype: str) -> dict[str, object]:
+def _export_text_to_image(
+    model: Path, out: Path, dtype: str, facts: dict[str, object], drawing: str, command: str
+) -> None:
+    with atomic_folder(out) as partial:
+        copy_text_to_image(model, partial, getattr(torch, dtype))
+        weights = partial / "unet" / WEIGHTS_NAME
+        (partial / "README.md").write_text(
+            _card(out.resolve().name, facts, weights, command, drawing)
+        )
+
+
+def _facts_of_run(summary: dict, dtype: str) -> dict[str, object]:
     return {
         "method": summary.get("method"),
         "trained on": f"{summary.get('target')}, shots {summary.get('shots') or 'all'}",
@@ -133,29 +173,20 @@ def _facts_of_run(config: dict, summary: dict, dtype: str) -> dict[str, object]:
         "training images seen": f"{summary.get('images_seen', 0):,}",
         "training time": f"{summary['seconds'] / 60:.0f} minutes",
         "parameters": f"{summary['parameters']:,}, stored as {dtype}",
-        "network evaluations an image": config["nfe"],
+        "network evaluations an image": summary.get("nfe"),
         "commit": summary.get("commit"),
     }
 
 
-def _card(name: str, facts: dict[str, object], weights: Path, command: str) -> str:
+def _card(
+    name: str, facts: dict[str, object], weights: Path, command: str, drawing: str | None = None
+) -> str:
     facts = facts | {
         "exported by": f"`{command}`",
         f"sha256 of {weights.name}": f"`{_sha256(weights)}`",
     }
     rows = "\n".join(f"- {key}: {value}" for key, value in facts.items())
-    return f"""# {name}
-
-{rows}
-
-```python
-from unidad.pipeline import UnidadPipeline
-
-images = UnidadPipeline.from_pretrained("{name}")(batch_size=16, seed=0).images
-```
-
-The sampler and its noise levels are stored in `model_index.json`.
-"""
+    return f"# {name}\n\n{rows}\n\n{drawing or DRAWING.format(name=name)}"
 
 
 def _sha256(path: Path) -> str:

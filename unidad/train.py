@@ -92,7 +92,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _about(spec: RunSpec) -> dict:
-    training = spec.variant.training
+    training, text = spec.variant.training, spec.text_to_image
+    guided = text is not None and spec.variant.sampler != "few_step"
     return {
         "label": spec.label,
         "target": spec.target,
@@ -103,6 +104,7 @@ def _about(spec: RunSpec) -> dict:
         "batch_size": training.batch_size,
         "images_seen": training.student_updates * training.batch_size,
         "commit": commit(),
+        **({} if text is None else {"guidance_scale": text.guidance_scale if guided else 0}),
     }
 
 

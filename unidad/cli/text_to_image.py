@@ -23,7 +23,7 @@ def _add_train_vae(verbs: Verbs) -> None:
         "train-vae --out my-vae",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--steps", type=int, default=4000, help="updates (default 4000)")
+    parser.add_argument("--steps", type=int, default=2500, help="updates (default 2500)")
     parser.add_argument("--resolution", type=int, default=32, help="in pixels (default 32)")
     parser.add_argument("--seed", type=int, default=4243, help="default 4243")
     add_threads_and_quiet(parser)
@@ -65,10 +65,12 @@ def _add_new_text_to_image(verbs: Verbs) -> None:
 
 
 def _new_text_to_image(options: argparse.Namespace) -> None:
-    from unidad.metrics.clip_training import text_encoder_of
+    from unidad.metrics.clip import load_clip
     from unidad.networks.new_text_to_image import new_text_to_image
+    from unidad.networks.text import TextEncoder
 
-    text = text_encoder_of(options.clip)
+    clip = load_clip(options.clip)
+    text = TextEncoder(clip.tokenizer, clip.model.text_model)
     network = new_text_to_image(options.vae, text, options.out, options.channels, options.seed)
     count = sum(p.numel() for p in network.unet.parameters())
     print(f"{options.out}: a U-Net of {count:,} parameters")

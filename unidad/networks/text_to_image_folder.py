@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from diffusers import (
     AutoencoderKL,
     DDPMScheduler,
@@ -130,6 +131,31 @@ def save_one_step(network: TextToImageNetwork, text: TextEncoder, folder: str | 
 def save_many_step(network: TextToImageNetwork, text: TextEncoder, folder: str | Path) -> None:
     """Write `many_step_pipeline`, as `save_one_step` does."""
     _save(many_step_pipeline(network, text), folder)
+
+
+def is_text_to_image(folder: str | Path) -> bool:
+    """Whether a model folder is a text-to-image pipeline.
+
+    Raises:
+        UserError: there is no model folder.
+    """
+    index = read_json(Path(folder) / "model_index.json", LAYOUT)
+    return index.get("_class_name") == StableDiffusionPipeline.__name__
+
+
+def copy_text_to_image(folder: str | Path, out: Path, dtype: torch.dtype) -> None:
+    """Copy a pipeline folder into ``out``, its weights as ``dtype``.
+
+    Raises:
+        UserError: as for `load_text_to_image`.
+    """
+    network, text = load_text_to_image(folder, load_codec(folder)), load_text_encoder(folder)
+    scheduler = EulerDiscreteScheduler.from_pretrained(folder, subfolder="scheduler")
+    for model in (network.unet, network.codec.vae, text.model):
+        model.to(dtype)
+    pipeline = _pipeline(network, text, scheduler)
+    pipeline.save_pretrained(out)
+    _make_portable(out, text.tokenizer)
 
 
 def _pipeline(
