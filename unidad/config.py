@@ -472,8 +472,12 @@ class Prior(Section):
 class TextToImage(Section):
     """Personalisation: the networks are text-to-image pipelines (Stable Diffusion 1 and 2)."""
 
-    prompts: Prompts
-    """What the networks read."""
+    prompts: Prompts | None = None
+    """What the networks read; null: each image is read with its own caption (training on the
+    source)."""
+    caption_dropout: Unit = 0.1
+    """Share of captioned images that the denoising loss of method finetune reads with the empty
+    caption instead, which guidance needs."""
     guidance_scale: Positive = 7.5
     """Classifier-free guidance of the teachers, and of many-step sampling; 1 turns it off. Student
     and fake score have none."""
@@ -547,6 +551,8 @@ def _check_text_to_image(spec: RunSpec) -> None:
         raise ValueError(f"text_to_image: students draw in one step; variant.nfe is {variant.nfe}")
     if spec.text_to_image.prior is not None and variant.method != "finetune":
         raise ValueError(f"text_to_image.prior goes with method finetune, not {variant.method}")
+    if spec.text_to_image.prior is not None and spec.text_to_image.prompts is None:
+        raise ValueError("text_to_image.prior needs text_to_image.prompts")
 
 
 def _mentions(prompt: str, phrase: str) -> bool:

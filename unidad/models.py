@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+
+import torch
 
 from unidad.config import SOURCE_STUDENT, SOURCE_TEACHER
 from unidad.files import atomic_folder, read_json, sha256
@@ -14,6 +18,8 @@ from unidad.networks.adm import HEAD_CHANNELS, RESOLUTION, load_adm
 from unidad.networks.describe import describe
 from unidad.networks.folder import WEIGHTS_NAME, load_network
 from unidad.networks.text_to_image_folder import (
+    copy_text_to_image,
+    is_text_to_image,
     load_codec,
     load_text_encoder,
     load_text_to_image,
@@ -30,6 +36,26 @@ SHIPPED_TEXT_TO_IMAGE = {
     SOURCE_STUDENT: WEIGHTS / "synthetic-scenes-student",
 }
 PIPELINE_PARTS = ("model_index.json", "unet", "vae", "text_encoder", "tokenizer", "scheduler")
+
+DRAWING = """```python
+from unidad.pipeline import UnidadPipeline
+
+images = UnidadPipeline.from_pretrained("NAME")(batch_size=16, seed=0).images
+```
+
+The sampler and its noise levels are stored in `model_index.json`.
+"""
+DRAWING_PROMPTS = """```python
+from diffusers import StableDiffusionPipeline
+
+pipeline = StableDiffusionPipeline.from_pretrained("NAME")
+image = pipeline(
+    "a cat in the snow", num_inference_steps={nfe}, guidance_scale={guidance_scale}
+).images[0]
+```
+
+The noise levels are stored in `scheduler/`.
+"""
 
 
 def place_source_teacher(origin: str, out: Path) -> None:
@@ -113,7 +139,7 @@ def import_adm(
         "order of qkv": "new" if new_attention_order else "legacy",
         "commit": commit(),
     }
-    _export(UnidadPipeline(unet, scheduler), out, dtype, facts, command)
+    _export(_saving(UnidadPipeline(unet, scheduler), dtype), out, facts, command)
 
 
 def place_feature_network(origin: str, out: Path, published: PublishedConfig | None = None) -> None:
@@ -150,12 +176,19 @@ def export_run(run: Path, out: Path, dtype: str = "float32", command: str = "") 
         UserError: the run has no finished model.
     """
     summary = read_json(run / "training.json", "no finished run is here; train it to its end")
+    facts = _facts_of_run(summary, dtype)
+    if is_text_to_image(run / "model"):
+        drawing = DRAWING_PROMPTS.format(
+            nfe=summary["nfe"], guidance_scale=summary["guidance_scale"]
+        )
+        save = functools.partial(copy_text_to_image, run / "model", dtype=getattr(torch, dtype))
+        _export(save, out, facts, command, drawing)
+        return
     pipeline = load_pipeline(run / "model")
-    facts = _facts_of_run(dict(pipeline.config), summary, dtype)
-    _export(pipeline, out, dtype, facts, command)
+    _export(_saving(pipeline, dtype), out, facts, command)
 
 
-def _facts_of_run(config: dict, summary: dict, dtype: str) -> dict[str, object]:
+def _facts_of_run(summary: dict, dtype: str) -> dict[str, object]:
     return {
         "method": summary.get("method"),
         "trained on": f"{summary.get('target')}, shots {summary.get('shots') or 'all'}",
@@ -164,38 +197,36 @@ def _facts_of_run(config: dict, summary: dict, dtype: str) -> dict[str, object]:
         "training images seen": f"{summary.get('images_seen', 0):,}",
         "training time": f"{summary['seconds'] / 60:.0f} minutes",
         "parameters": f"{summary['parameters']:,}, stored as {dtype}",
-        "network evaluations an image": config["nfe"],
+        "network evaluations an image": summary.get("nfe"),
         "commit": summary.get("commit"),
     }
 
 
 def _export(
-    pipeline: UnidadPipeline, out: Path, dtype: str, facts: dict[str, object], command: str
+    save: Callable[[Path], None],
+    out: Path,
+    facts: dict[str, object],
+    command: str,
+    drawing: str = DRAWING,
 ) -> None:
-    """Write a model folder, its weights as `dtype`, and its card."""
+    """Write a model folder and its card."""
+    with atomic_folder(out) as partial:
+        save(partial)
+        weights = partial / "unet" / WEIGHTS_NAME
+        card = _card(out.resolve().name, facts, weights, command, drawing)
+        (partial / "README.md").write_text(card)
+
+
+def _saving(pipeline: UnidadPipeline, dtype: str) -> Callable[[Path], None]:
     if dtype == "bfloat16":
         pipeline.unet.bfloat16()
-    with atomic_folder(out) as partial:
-        pipeline.save_pretrained(partial)
-        weights = partial / "unet" / WEIGHTS_NAME
-        (partial / "README.md").write_text(_card(out.resolve().name, facts, weights, command))
+    return pipeline.save_pretrained
 
 
-def _card(name: str, facts: dict[str, object], weights: Path, command: str) -> str:
+def _card(name: str, facts: dict[str, object], weights: Path, command: str, drawing: str) -> str:
     facts = facts | {
         "exported by": f"`{command}`",
         f"sha256 of {weights.name}": f"`{sha256(weights)}`",
     }
     rows = "\n".join(f"- {key}: {value}" for key, value in facts.items())
-    return f"""# {name}
-
-{rows}
-
-```python
-from unidad.pipeline import UnidadPipeline
-
-images = UnidadPipeline.from_pretrained("{name}")(batch_size=16, seed=0).images
-```
-
-The sampler and its noise levels are stored in `model_index.json`.
-"""
+    return f"# {name}\n\n{rows}\n\n{drawing.replace('NAME', name)}"

@@ -23,6 +23,7 @@ from unidad.networks.text_to_image import TextToImageNetwork
 from unidad.networks.text_to_image_folder import (
     TEXT_WEIGHTS_NAME,
     load_text_encoder,
+    save_many_step,
     save_one_step,
 )
 from unidad.pipeline import UnidadPipeline
@@ -52,7 +53,7 @@ def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
     images = _load_images(spec, spec.data)
     prior = None if spec.text_to_image is None else spec.text_to_image.prior
     class_images = None if prior is None else _load_images(spec, prior.images)
-    method = build_method(spec)
+    method = build_method(spec, images.captions)
     _check_network(spec, method.student)
 
     def keep(updates: int) -> None:
@@ -91,7 +92,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _about(spec: RunSpec) -> dict:
-    training = spec.variant.training
+    training, text = spec.variant.training, spec.text_to_image
+    guided = text is not None and spec.variant.sampler != "few_step"
     return {
         "label": spec.label,
         "target": spec.target,
@@ -102,16 +104,19 @@ def _about(spec: RunSpec) -> dict:
         "batch_size": training.batch_size,
         "images_seen": training.student_updates * training.batch_size,
         "commit": commit(),
+        **({} if text is None else {"guidance_scale": text.guidance_scale if guided else 0}),
     }
 
 
 def export(network: DiffusionNetwork, spec: RunSpec, folder: Path) -> None:
     """Save a network as a pipeline folder; sampler and noise levels travel with it.
 
-    A text-to-image network becomes an ordinary ``StableDiffusionPipeline``, its adapters merged.
+    A text-to-image network becomes an ordinary ``StableDiffusionPipeline`` of one step or of many,
+    its adapters merged.
     """
     if spec.text_to_image is not None:
-        save_one_step(_without_adapters(network, spec), load_text_encoder(spec.student), folder)
+        save = save_one_step if spec.variant.sampler == "few_step" else save_many_step
+        save(_without_adapters(network, spec), load_text_encoder(spec.student), folder)
         return
     UnidadPipeline(
         network.unet,

@@ -143,9 +143,9 @@ class Trainer:
 
     def _real_batch(self, generator: torch.Generator) -> Batch:
         count = self.settings.batch_size
-        x0 = self.real.draw(count, generator)
-        of_class = None if self.of_class is None else self.of_class.draw(count, generator)
-        return self.method.batch(x0, of_class)
+        x0, chosen = self.real.draw(count, generator)
+        of_class = None if self.of_class is None else self.of_class.draw(count, generator)[0]
+        return self.method.batch(x0, of_class, chosen)
 
     def _update(self, output: StepOutput, iteration: int) -> None:
         for name, loss in output.losses.items():

@@ -21,6 +21,14 @@ def test_a_file_holds_images_and_attributes_to_the_bit(labelled, tmp_path):
     assert np.array_equal(loaded.attributes["age"], labelled.attributes["age"])
 
 
+def test_captions_come_back_as_they_were(image_set, tmp_path):
+    captions = ("a cat", "", "a café", "a dog " * 40, "a cat", "b")
+    ImageSet(image_set.images, captions=captions).save(tmp_path / "set.npz")
+    assert ImageSet.load(tmp_path / "set.npz").captions == captions
+    with pytest.raises(ValueError, match="2 captions for 6 images"):
+        ImageSet(image_set.images, captions=("a cat", "a dog"))
+
+
 def test_a_crash_while_writing_leaves_the_former_file(labelled, tmp_path, monkeypatch):
     path = tmp_path / "set.npz"
     labelled.save(path)
@@ -52,6 +60,10 @@ def broken(path, kind):
         np.savez(path, images=images.astype(np.float32))
     elif kind == "grey":
         np.savez(path, images=images[..., 0])
+    elif kind == "a caption too few":
+        np.savez(path, images=images, captions=np.array(["a cat"]))
+    elif kind == "numbers for captions":
+        np.savez(path, images=images, captions=np.arange(2))
 
 
 @pytest.mark.parametrize(
@@ -65,6 +77,8 @@ def broken(path, kind):
         ("other arrays", "not an image set written by unidad"),
         ("float", r"must be uint8 \(N, H, W, 3\), found float32 \(2, 4, 4, 3\)"),
         ("grey", r"must be uint8 \(N, H, W, 3\), found uint8 \(2, 4, 4\)"),
+        ("a caption too few", r"one text an image \(2\), found <U5 \(1,\)"),
+        ("numbers for captions", r"one text an image \(2\), found int64 \(2,\)"),
     ],
 )
 def test_another_file_is_one_clear_line(tmp_path, kind, complaint):

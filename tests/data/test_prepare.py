@@ -16,10 +16,13 @@ from unidad.data.prepare import (
     contact_sheet,
     prepare_folder_target,
     prepare_overview,
+    prepare_scenes,
     prepare_synthetic_source,
     prepare_synthetic_target,
     read_manifest,
 )
+from unidad.data.scenes import render as render_scenes
+from unidad.data.scenes import source_scenes
 from unidad.errors import UserError
 
 PHOTOGRAPHS = Path(__file__).parents[3] / "shared" / "data"
@@ -63,6 +66,26 @@ def test_source_sets_are_the_renderers_images_of_disjoint_index_ranges(tmp_path)
         assert manifest["files"][name]["images"] == stop - start
     assert manifest["shares"] == {"babies": 0.5, "sunglasses": 1.0}
     assert (manifest["train"], manifest["domain"], manifest["seed"]) == ("train.npz", "faces", 3)
+
+
+def test_scenes_are_captioned_and_of_disjoint_index_ranges(tmp_path):
+    manifest = prepare_scenes(tmp_path, images=5, seed=3, **SMALL)
+    for name, start, stop in [
+        ("train.npz", 0, 5),
+        ("reference.npz", 1_000_000, 1_000_004),
+        ("held_out.npz", 2_000_000, 2_000_003),
+    ]:
+        scenes = source_scenes(3, range(start, stop))
+        written = ImageSet.load(tmp_path / name)
+        np.testing.assert_array_equal(written.images, render_scenes(scenes, 16))
+        assert list(written.captions) == scenes.captions()
+        assert manifest["files"][name]["indices"] == [start, stop]
+    roles = ("domain", "train", "reference", "held_out", "attributes")
+    assert [manifest[role] for role in roles] == [
+        *("scenes", "train.npz", "reference.npz", "held_out.npz", []),
+    ]
+    chosen = prepare.prepare(tmp_path / "b", domain="scenes", images=5, seed=3, resolution=16)
+    assert chosen["files"]["train.npz"] == manifest["files"]["train.npz"]
 
 
 def test_target_shots_are_nested_and_lie_beside_as_png(tmp_path):

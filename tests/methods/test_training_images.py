@@ -31,7 +31,7 @@ def test_draws_are_the_images_and_their_mirror_images(images, codec):
     """40 draws of 2 x 11 candidates, encoded all at once here, in chunks there."""
     whole = to_tensor(images)
     candidates = codec.encode(torch.cat([whole, whole.flip(-1)]))
-    drawn = TrainingImages(images, codec, CPU, mirror=True).draw(40, torch.manual_seed(0))
+    drawn, _ = TrainingImages(images, codec, CPU, mirror=True).draw(40, torch.manual_seed(0))
     found = neighbour(drawn, candidates)
     assert len(set((found % 11).tolist())) > 8
     assert 10 < (found >= 11).sum() < 30
@@ -41,12 +41,15 @@ def test_draws_are_the_images_and_their_mirror_images(images, codec):
 @torch.no_grad()
 def test_without_mirroring_the_same_images_come_as_they_are(images, codec):
     candidates = codec.encode(to_tensor(images))
-    straight = TrainingImages(images, codec, CPU, mirror=False).draw(40, torch.manual_seed(0))
-    mirrored = TrainingImages(images, codec, CPU, mirror=True).draw(40, torch.manual_seed(0))
+    straight, chosen = TrainingImages(images, codec, CPU, mirror=False).draw(
+        40, torch.manual_seed(0)
+    )
+    mirrored, _ = TrainingImages(images, codec, CPU, mirror=True).draw(40, torch.manual_seed(0))
     found = neighbour(straight, candidates)
     same = (mirrored - straight).flatten(1).abs().amax(1) < 1e-6
     assert 10 < same.sum() < 30
     assert torch.equal(found, torch.randint(11, (40,), generator=torch.manual_seed(0)))
+    assert torch.equal(found, chosen)
 
 
 def test_drawing_runs_no_autoencoder(images, tiny_vae):

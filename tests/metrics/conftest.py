@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
 from row_fakes import SAMPLING, summary
-from torch import nn
 from transformers import CLIPConfig, CLIPModel
 
 from unidad.data.image_set import ImageSet

@@ -22,10 +22,16 @@ class ImageSet:
     Attributes:
         images: uint8 (N, H, W, 3), RGB.
         attributes: name → float32 (N,); empty for photographs and generated images.
+        captions: what each image shows, or was drawn for; empty where nothing is said.
     """
 
     images: np.ndarray
     attributes: dict[str, np.ndarray] = field(default_factory=dict)
+    captions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.captions and len(self.captions) != len(self.images):
+            raise ValueError(f"{len(self.captions)} captions for {len(self.images)} images")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -33,6 +39,8 @@ class ImageSet:
     def save(self, path: str | Path) -> None:
         """Write a compressed .npz; the final name appears only when the file is complete."""
         arrays = {ATTRIBUTE_PREFIX + name: values for name, values in self.attributes.items()}
+        if self.captions:
+            arrays["captions"] = np.array(self.captions, dtype=np.str_)
         with atomic_file(path) as partial, open(partial, "wb") as file:
             np.savez_compressed(file, images=self.images, **arrays)
 
@@ -41,7 +49,8 @@ class ImageSet:
         """Read a file that `save` wrote.
 
         Raises:
-            UserError: the file is missing, is no .npz of uint8 images, or holds pickled objects.
+            UserError: the file is missing, is no .npz of uint8 images, holds pickled objects, or
+                other than one caption an image.
         """
         arrays = read_arrays(path, "image set", "prepare")
         if "images" not in arrays:
@@ -56,7 +65,13 @@ class ImageSet:
             raise UserError(
                 f"{path}: images must be uint8 (N, H, W, 3), found {images.dtype} {images.shape}"
             )
-        return cls(images, attributes)
+        captions = arrays.get("captions", np.array([], dtype=np.str_))
+        if captions.dtype.kind != "U" or captions.shape not in ((0,), (len(images),)):
+            raise UserError(
+                f"{path}: captions must be one text an image ({len(images)}), "
+                f"found {captions.dtype} {captions.shape}"
+            )
+        return cls(images, attributes, tuple(captions.tolist()))
 
 
 def to_tensor(images: np.ndarray) -> torch.Tensor:

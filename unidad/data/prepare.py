@@ -18,17 +18,19 @@ from PIL import Image, ImageDraw, ImageFont
 from unidad.data.faces import ATTRIBUTES, SourceShares, render
 from unidad.data.folder import load_folder, printable
 from unidad.data.image_set import ImageSet
+from unidad.data.scenes import render as render_scenes
+from unidad.data.scenes import source_scenes
 from unidad.errors import UserError
 from unidad.files import atomic_file, sha256, write_json
 
-SOURCE_DOMAIN = "faces"
+SOURCE_DOMAIN, SCENES_DOMAIN = "faces", "scenes"
 TRAIN, REFERENCE, HELD_OUT = "train.npz", "reference.npz", "held_out.npz"
 MANIFEST, SHEET = "manifest.json", "contact_sheet.png"
 
 RANGE = 1_000_000
 REFERENCE_START = 1 * RANGE
 HELD_OUT_START = 2 * RANGE
-"""Synthetic images: training from index 0, the others from here; so no two sets share a face."""
+"""Synthetic images: training from index 0, the others from here; so no two sets share an image."""
 
 DEFAULT_SHARES = SourceShares()
 SHEET_COLUMNS = 10
@@ -64,8 +66,8 @@ def prepare(
 ) -> dict[str, Any]:
     """Prepare what the keys of a data specification describe; returns the manifest.
 
-    ``domain`` faces is the source, another one a synthetic target, ``subject`` a synthetic subject
-    with ``prompts``, ``folder`` one's own images.
+    ``domain`` faces or scenes is a source, another one a synthetic target, ``subject`` a synthetic
+    subject with ``prompts``, ``folder`` one's own images.
 
     Raises:
         UserError: not one of domain, subject and folder is given, and as for the functions below.
@@ -90,6 +92,14 @@ def prepare(
     if folder is not None:
         return prepare_folder_target(
             out, folder, shots=shots, resolution=resolution, reference=reference
+        )
+    if domain == SCENES_DOMAIN:
+        return prepare_scenes(
+            out,
+            images=images,
+            resolution=resolution,
+            seed=seed,
+            reference_images=reference_images,
         )
     if domain != SOURCE_DOMAIN:
         return prepare_synthetic_target(
@@ -143,6 +153,40 @@ def prepare_synthetic_source(
         HELD_OUT: _rendered("faces", seed, HELD_OUT_START, held_out_images, resolution, shares),
     }
     about = _synthetic("faces", seed, resolution) | {"shares": asdict(shares)}
+    return write_folder(Path(out), parts, about)
+
+
+def prepare_scenes(
+    out: str | Path,
+    *,
+    images: int = 50_000,
+    resolution: int = 32,
+    seed: int = 0,
+    reference_images: int = 5_000,
+    held_out_images: int = 2_000,
+) -> dict[str, Any]:
+    """Render captioned source scenes: ``train.npz``, ``reference.npz``, ``held_out.npz``.
+
+    Args:
+        out: the folder to fill.
+        images: size of the training set, indices 0 to images - 1.
+        resolution: height and width in pixels, a multiple of 16 from 16 to 128.
+        seed: of the scenes; the three sets differ in their index ranges.
+        reference_images: size of the set that metrics measure against.
+        held_out_images: size of a further set, a control of the metrics.
+
+    Returns:
+        The manifest, as written to ``manifest.json``.
+
+    Raises:
+        UserError: a size, the seed or the resolution is out of range.
+    """
+    parts = {
+        TRAIN: _rendered_scenes(seed, 0, images, resolution),
+        REFERENCE: _rendered_scenes(seed, REFERENCE_START, reference_images, resolution),
+        HELD_OUT: _rendered_scenes(seed, HELD_OUT_START, held_out_images, resolution),
+    }
+    about = _synthetic(SCENES_DOMAIN, seed, resolution) | {"attributes": []}
     return write_folder(Path(out), parts, about)
 
 
@@ -303,11 +347,22 @@ def _rendered(
     resolution: int,
     shares: SourceShares = DEFAULT_SHARES,
 ) -> Part:
-    if not 1 <= count <= RANGE:
-        raise UserError(f"{count} images of {domain}: must lie between 1 and {RANGE}")
-    indices = range(start, start + count)
+    indices = _indices(domain, start, count)
     images = render(domain, seed, indices, resolution, shares)
     return Part(images, {"indices": [indices.start, indices.stop]})
+
+
+def _rendered_scenes(seed: int, start: int, count: int, resolution: int) -> Part:
+    indices = _indices(SCENES_DOMAIN, start, count)
+    scenes = source_scenes(seed, indices)
+    images = ImageSet(render_scenes(scenes, resolution), captions=tuple(scenes.captions()))
+    return Part(images, {"indices": [indices.start, indices.stop]})
+
+
+def _indices(domain: str, start: int, count: int) -> range:
+    if not 1 <= count <= RANGE:
+        raise UserError(f"{count} images of {domain}: must lie between 1 and {RANGE}")
+    return range(start, start + count)
 
 
 def _loaded(folder: Path, resolution: int) -> Part:

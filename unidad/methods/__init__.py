@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 
 from unidad.config import RunSpec
-from unidad.methods.base import Conditions, Method
+from unidad.errors import UserError
+from unidad.methods.base import Captions, Conditions, Method
 from unidad.methods.dmd2 import Dmd2
 from unidad.methods.finetune import Finetune
 from unidad.methods.unidad import UniDad
@@ -22,19 +23,26 @@ from unidad.networks.text_to_image_folder import (
     load_text_to_image,
 )
 
+TEXTS = 256
+"""Captions embedded at once."""
 
-def build_method(spec: RunSpec) -> Method:
+
+def build_method(spec: RunSpec, captions: Sequence[str] = ()) -> Method:
     """Load the networks that a run spec names and put the method together.
 
     Fresh networks, heads and adapters are initialised from the spec's seed.
 
+    Args:
+        spec: the run.
+        captions: of the training images, for a text-conditioned run without prompts.
+
     Raises:
         UserError: a model folder is missing, unreadable or of another architecture, or a prompt
-            does not fit its tokenizer.
+            does not fit its tokenizer; captions are needed and there are none.
     """
     torch.manual_seed(spec.seed)
     variant = spec.variant
-    conditions = None if spec.text_to_image is None else embed_prompts(spec)
+    conditions = _conditions(spec, captions)
     load = _loader(spec)
     student = _student(spec, load)
     if variant.method == "finetune":
@@ -53,6 +61,35 @@ def build_method(spec: RunSpec) -> Method:
         target_teacher = None
     source_teacher = teacher if variant.dmd_source else None
     return UniDad(spec, student, fake_score, source_teacher, target_teacher, conditions)
+
+
+def _conditions(spec: RunSpec, captions: Sequence[str]) -> Conditions | Captions | None:
+    if spec.text_to_image is None:
+        return None
+    return (
+        embed_captions(spec, captions)
+        if spec.text_to_image.prompts is None
+        else embed_prompts(spec)
+    )
+
+
+def embed_captions(spec: RunSpec, captions: Sequence[str]) -> Captions:
+    """Embed the training images' captions, each distinct one once.
+
+    Raises:
+        UserError: there are none, one is too long, or the text encoder is missing.
+    """
+    if not captions:
+        raise UserError(
+            f"{spec.data}: images without captions; prepare captioned ones, or give "
+            "text_to_image.prompts"
+        )
+    text = load_text_encoder(spec.student)
+    distinct = sorted(set(captions))
+    row_of = {caption: row for row, caption in enumerate(distinct)}
+    rows = torch.tensor([row_of[caption] for caption in captions])
+    parts = [text(distinct[start : start + TEXTS]) for start in range(0, len(distinct), TEXTS)]
+    return Captions(torch.cat(parts), rows, text([""]))
 
 
 def embed_prompts(spec: RunSpec) -> Conditions:

@@ -24,8 +24,9 @@ class Batch:
 
     Attributes:
         x0: (N, C, H, W) in the network's space.
-        condition: embeddings (N, L, D) of the target's prompt: for all but the source teacher.
-        source_condition: embeddings (N, L, D) of the source's prompt.
+        condition: embeddings (N, L, D) of the target's prompt: for all but the source teacher; or
+            of the images' own captions.
+        source_condition: embeddings (N, L, D) of the source's prompt, or likewise.
         prior: images of the subject's class with the source's prompt as their condition, where
             prior preservation is on.
     """
@@ -50,6 +51,39 @@ class Conditions(nn.Module):
         self.register_buffer("target", target, persistent=False)
         self.register_buffer("source", source, persistent=False)
         self.register_buffer("null", null, persistent=False)
+
+    def first(self, count: int) -> Tensor:
+        """The target's prompt for ``count`` images, (count, L, D)."""
+        return self.target.expand(count, -1, -1)
+
+
+class Captions(nn.Module):
+    """Embeddings of the training images' own captions, each distinct one kept once.
+
+    Args:
+        distinct: (K, L, D).
+        rows: of each image's caption among them, int64 (N,).
+        null: of the empty caption, (1, L, D).
+    """
+
+    def __init__(self, distinct: Tensor, rows: Tensor, null: Tensor):
+        super().__init__()
+        self.register_buffer("distinct", distinct, persistent=False)
+        self.register_buffer("rows", rows, persistent=False)
+        self.register_buffer("null", null, persistent=False)
+
+    def forward(self, chosen: Tensor) -> Tensor:
+        """Embeddings (M, L, D) of the captions of images ``chosen`` (M,)."""
+        return self.distinct[self.rows[chosen]]
+
+    def first(self, count: int) -> Tensor:
+        """Captions of the first images, (count, L, D), from the beginning again after the last."""
+        return self(torch.arange(count, device=self.rows.device) % len(self.rows))
+
+    def dropped(self, condition: Tensor, share: float, generator: torch.Generator) -> Tensor:
+        """Conditions (M, L, D) with the empty caption in place of a random share."""
+        empty = torch.rand(len(condition), generator=generator) < share
+        return torch.where(empty.to(condition.device).reshape(-1, 1, 1), self.null, condition)
 
 
 @dataclass
@@ -85,7 +119,10 @@ class Method(ABC):
     groups: dict[str, tuple[str, ...]]
 
     def __init__(
-        self, spec: RunSpec, student: DiffusionNetwork, conditions: Conditions | None = None
+        self,
+        spec: RunSpec,
+        student: DiffusionNetwork,
+        conditions: Conditions | Captions | None = None,
     ):
         self.spec = spec
         self.student = student
@@ -116,10 +153,18 @@ class Method(ABC):
             generator: the source of every random draw of this iteration.
         """
 
-    def batch(self, x0: Tensor, class_x0: Tensor | None = None) -> Batch:
-        """Put images (N, C, H, W) and perhaps images of the class together with their prompts."""
+    def batch(
+        self, x0: Tensor, class_x0: Tensor | None = None, chosen: Tensor | None = None
+    ) -> Batch:
+        """Put images (N, C, H, W) and perhaps images of the class together with their prompts.
+
+        ``chosen`` (N,) tells which training images they are: it is needed for their captions.
+        """
         if self.conditions is None:
             return Batch(x0)
+        if isinstance(self.conditions, Captions):
+            captions = self.conditions(chosen)
+            return Batch(x0, captions, captions)
         target, source = self.conditions.target, self.conditions.source
         prior = None if class_x0 is None else Batch(class_x0, _for_each(class_x0, source))
         return Batch(x0, _for_each(x0, target), _for_each(x0, source), prior)
@@ -131,11 +176,11 @@ class Method(ABC):
         return guided(teacher, self.conditions.null, self.spec.text_to_image.guidance_scale)
 
     def denoiser(self, network: DiffusionNetwork, count: int) -> Denoiser:
-        """What samples ``count`` images: reads the target's prompt; guided if of many steps."""
+        """What samples ``count`` images: reads the prompt, or captions; guided if of many steps."""
         if self.conditions is None:
             return network
         network = network if self.spec.variant.sampler == "few_step" else self.guided(network)
-        return partial(network, condition=self.conditions.target.expand(count, -1, -1))
+        return partial(network, condition=self.conditions.first(count))
 
     def denoising(
         self, network: DiffusionNetwork, batch: Batch, generator: torch.Generator

@@ -13,7 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from unidad import losses
 from unidad.config import RunSpec
 from unidad.diffusion import add_noise, draw_levels, few_step_trajectory
-from unidad.methods.base import Batch, Conditions, Method, StepOutput
+from unidad.methods.base import Batch, Captions, Conditions, Method, StepOutput
 from unidad.networks.diffusion_network import DiffusionNetwork, frozen
 from unidad.networks.discriminator import build_discriminator
 
@@ -28,7 +28,7 @@ class Dmd2(Method):
         student: G.
         fake_score: starts from the teacher's or the student's weights.
         teacher: frozen; None leaves DMD out.
-        conditions: embeddings of the prompts; None for unconditional networks.
+        conditions: embeddings of the prompts or captions; None for unconditional networks.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Dmd2(Method):
         student: DiffusionNetwork,
         fake_score: DiffusionNetwork,
         teacher: DiffusionNetwork | None,
-        conditions: Conditions | None = None,
+        conditions: Conditions | Captions | None = None,
     ):
         super().__init__(spec, student, conditions)
         self.options = spec.variant.distillation

@@ -1,19 +1,22 @@
 """Fine-tuning: the denoising loss on the real images.
 
 FT adapts the teacher with it, DMD2-FT a distilled student; the source teacher itself is this method
-from a fresh network on the source set. With a prompt of a rare token it is DreamBooth (Ruiz et al.
-2023), whose prior preservation adds the same loss on images of the subject's class.
+from a fresh network on the source set. Where images have captions of their own, some are read with
+an empty one, which guidance needs (Ho & Salimans 2022). With a prompt of a rare token it is
+DreamBooth (Ruiz et al. 2023), whose prior preservation adds the same loss on images of the
+subject's class.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import nn
 
 from unidad.config import RunSpec
-from unidad.methods.base import Batch, Conditions, Method, StepOutput
+from unidad.methods.base import Batch, Captions, Conditions, Method, StepOutput
 from unidad.networks.diffusion_network import DiffusionNetwork
 
 
@@ -23,7 +26,10 @@ class Finetune(Method):
     groups = {"student": ("student",)}  # noqa: RUF012
 
     def __init__(
-        self, spec: RunSpec, student: DiffusionNetwork, conditions: Conditions | None = None
+        self,
+        spec: RunSpec,
+        student: DiffusionNetwork,
+        conditions: Conditions | Captions | None = None,
     ):
         super().__init__(spec, student, conditions)
         self.networks = nn.ModuleDict({"student": student})
@@ -34,6 +40,10 @@ class Finetune(Method):
         self, batch: Batch, iteration: int, generator: torch.Generator
     ) -> Iterator[StepOutput]:
         """One denoising update of the student."""
+        if isinstance(self.conditions, Captions):
+            share = self.spec.text_to_image.caption_dropout
+            kept = self.conditions.dropped(batch.condition, share, generator)
+            batch = replace(batch, condition=kept)
         output = StepOutput(
             "student", {"denoising": self.denoising(self.student, batch, generator)}
         )

@@ -31,18 +31,18 @@ class TrainingImages:
         latent = mirror and isinstance(codec, LatentCodec)
         self.mirrored = self._encode(images[:, :, ::-1]) if latent else None
 
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """Images drawn with replacement, (count, C, h, w)."""
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Images drawn with replacement, (count, C, h, w), and which they are, (count,)."""
         chosen = torch.randint(len(self.x0), (count,), generator=generator).to(self.device)
         x0 = self.x0[chosen]
         if not self.mirror:
-            return x0
+            return x0, chosen
         flip = (torch.rand(count, generator=generator) < 0.5).to(self.device)
         if self.mirrored is None:
             mirrored = self.codec.encode(self.codec.decode(x0).flip(-1))
         else:
             mirrored = self.mirrored[chosen]
-        return torch.where(flip.reshape(-1, 1, 1, 1), mirrored, x0)
+        return torch.where(flip.reshape(-1, 1, 1, 1), mirrored, x0), chosen
 
     @torch.no_grad()
     def _encode(self, images: np.ndarray) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from unidad.config import RunSpec
-from unidad.methods.base import Batch, Conditions, StepOutput
+from unidad.methods.base import Batch, Captions, Conditions, StepOutput
 from unidad.methods.dmd2 import Dmd2
 from unidad.networks.diffusion_network import DiffusionNetwork
 
@@ -27,7 +27,7 @@ class UniDad(Dmd2):
         teacher: the source teacher, frozen; None leaves its DMD out.
         target_teacher: trained online, frozen (where the spec names a folder), or None; trained
             without guidance, it teaches with it.
-        conditions: embeddings of the prompts; None for unconditional networks.
+        conditions: embeddings of the prompts or captions; None for unconditional networks.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class UniDad(Dmd2):
         fake_score: DiffusionNetwork,
         teacher: DiffusionNetwork | None,
         target_teacher: DiffusionNetwork | None,
-        conditions: Conditions | None = None,
+        conditions: Conditions | Captions | None = None,
     ):
         super().__init__(spec, student, fake_score, teacher, conditions)
         self.target_teacher = target_teacher

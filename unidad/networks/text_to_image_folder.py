@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from diffusers import (
     AutoencoderKL,
     DDPMScheduler,
@@ -114,27 +115,27 @@ def one_step_pipeline(network: TextToImageNetwork, text: TextEncoder) -> StableD
     itself; trailing spacing puts a single step at the last timestep, and makes the pipeline start
     from ``sigma_max * eps``. Both settings travel in ``scheduler_config.json``.
     """
-    return StableDiffusionPipeline(
-        network.codec.vae,
-        text.model,
-        text.tokenizer,
-        network.unet,
-        one_step_scheduler(network.scheduler),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
+    return _pipeline(network, text, one_step_scheduler(network.scheduler))
+
+
+def many_step_pipeline(network: TextToImageNetwork, text: TextEncoder) -> StableDiffusionPipeline:
+    """An ordinary pipeline that draws what the sampler ``ddim`` draws.
+
+    Deterministic DDIM is an Euler step in sigma; the levels are those of Karras et al. 2022 (rho 7)
+    over the range of the timesteps. Between two timesteps the U-Net is told a fraction, where
+    `TextToImageNetwork` takes the nearer one: images agree to a few levels of 255.
+    """
+    return _pipeline(network, text, many_step_scheduler(network.scheduler))
 
 
 def one_step_scheduler(scheduler: DDPMScheduler) -> EulerDiscreteScheduler:
     """The scheduler of `one_step_pipeline`, with the given betas and prediction type."""
-    shared = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
-    return EulerDiscreteScheduler(
-        **{name: scheduler.config[name] for name in (*shared, "prediction_type")},
-        timestep_spacing="trailing",
-        final_sigmas_type="zero",
-        steps_offset=1,  # unused here; anything else draws a deprecation warning
-    )
+    return _euler(scheduler, timestep_spacing="trailing")
+
+
+def many_step_scheduler(scheduler: DDPMScheduler) -> EulerDiscreteScheduler:
+    """The scheduler of `many_step_pipeline`, with the given betas and prediction type."""
+    return _euler(scheduler, timestep_spacing="linspace", use_karras_sigmas=True)
 
 
 def save_one_step(network: TextToImageNetwork, text: TextEncoder, folder: str | Path) -> None:
@@ -144,20 +145,79 @@ def save_one_step(network: TextToImageNetwork, text: TextEncoder, folder: str | 
         UserError: ``folder`` is a file, or holds what the new folder does not.
         ValueError: the U-Net still carries adapters.
     """
-    if any(".lora_" in name for name in network.unet.state_dict()):
+    _save(one_step_pipeline(network, text), folder)
+
+
+def save_many_step(network: TextToImageNetwork, text: TextEncoder, folder: str | Path) -> None:
+    """Write `many_step_pipeline`, as `save_one_step` does."""
+    _save(many_step_pipeline(network, text), folder)
+
+
+def is_text_to_image(folder: str | Path) -> bool:
+    """Whether a model folder is a text-to-image pipeline.
+
+    Raises:
+        UserError: there is no model folder.
+    """
+    index = read_json(Path(folder) / "model_index.json", LAYOUT)
+    return index.get("_class_name") == StableDiffusionPipeline.__name__
+
+
+def copy_text_to_image(folder: str | Path, out: Path, dtype: torch.dtype) -> None:
+    """Copy a pipeline folder into ``out``, its weights as ``dtype``.
+
+    Raises:
+        UserError: as for `load_text_to_image`.
+    """
+    network, text = load_text_to_image(folder, load_codec(folder)), load_text_encoder(folder)
+    scheduler = EulerDiscreteScheduler.from_pretrained(folder, subfolder="scheduler")
+    for model in (network.unet, network.codec.vae, text.model):
+        model.to(dtype)
+    pipeline = _pipeline(network, text, scheduler)
+    pipeline.save_pretrained(out)
+    _make_portable(out, text.tokenizer)
+
+
+def _pipeline(
+    network: TextToImageNetwork, text: TextEncoder, scheduler: EulerDiscreteScheduler
+) -> StableDiffusionPipeline:
+    return StableDiffusionPipeline(
+        network.codec.vae,
+        text.model,
+        text.tokenizer,
+        network.unet,
+        scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def _euler(scheduler: DDPMScheduler, **settings: str | bool) -> EulerDiscreteScheduler:
+    shared = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
+    return EulerDiscreteScheduler(
+        **{name: scheduler.config[name] for name in (*shared, "prediction_type")},
+        final_sigmas_type="zero",
+        steps_offset=1,  # unused here; anything else draws a deprecation warning
+        **settings,
+    )
+
+
+def _save(pipeline: StableDiffusionPipeline, folder: str | Path) -> None:
+    if any(".lora_" in name for name in pipeline.unet.state_dict()):
         raise ValueError("the U-Net carries adapters; export the one that `merged_lora` returns")
     with atomic_folder(Path(folder)) as partial:
-        one_step_pipeline(network, text).save_pretrained(partial)
-        _make_portable(partial, text)
+        pipeline.save_pretrained(partial)
+        _make_portable(partial, pipeline.tokenizer)
 
 
-def _make_portable(folder: Path, text: TextEncoder) -> None:
+def _make_portable(folder: Path, tokenizer: CLIPTokenizer) -> None:
     """Add what transformers before version 5 reads: prefixed names, the tokenizer's two files."""
     weights = folder / "text_encoder" / TEXT_WEIGHTS_NAME
     state = _rename_old_text_model(load_file(weights))
     state = {TEXT_PREFIX + name: tensor for name, tensor in state.items()}
     save_file(state, weights, metadata={"format": "pt"})
-    text.tokenizer.backend_tokenizer.model.save(str(folder / "tokenizer"))
+    tokenizer.backend_tokenizer.model.save(str(folder / "tokenizer"))
 
 
 def _checked(folder: str | Path) -> Path:

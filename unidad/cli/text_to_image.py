@@ -1,0 +1,76 @@
+"""Verbs that make the parts of a small text-to-image model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from unidad.cli.common import Verbs, add_threads_and_quiet, add_verb, command_line
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add this module's verbs, in the order of the help."""
+    _add_train_vae(verbs)
+    _add_new_text_to_image(verbs)
+
+
+def _add_train_vae(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "train-vae",
+        _train_vae,
+        "train the autoencoder of a small text-to-image model, on synthetic scenes",
+        "train-vae --out my-vae",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--steps", type=int, default=2500, help="updates (default 2500)")
+    parser.add_argument("--resolution", type=int, default=32, help="in pixels (default 32)")
+    parser.add_argument("--seed", type=int, default=4243, help="default 4243")
+    add_threads_and_quiet(parser)
+
+
+def _train_vae(options: argparse.Namespace) -> None:
+    from unidad.networks.vae_training import train_vae
+
+    psnr = train_vae(
+        options.out,
+        options.seed,
+        options.steps,
+        options.resolution,
+        not options.quiet,
+        command_line(),
+    )
+    print(f"{options.out}: {psnr:.2f} dB on held-out scenes")
+
+
+def _add_new_text_to_image(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "new-text-to-image",
+        _new_text_to_image,
+        "put an untrained small text-to-image model together",
+        "new-text-to-image --vae my-vae --clip my-clip --out my-model",
+    )
+    parser.add_argument("--vae", type=Path, required=True, help="folder of `unidad train-vae`")
+    parser.add_argument("--clip", type=Path, required=True, help="folder of `unidad train-clip`")
+    parser.add_argument("--out", type=Path, required=True, help="pipeline folder to write")
+    parser.add_argument(
+        "--channels",
+        type=int,
+        nargs="+",
+        default=[96, 160],
+        help="of the U-Net's blocks, at halving resolutions (default 96 160)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the U-Net's weights (default 0)")
+
+
+def _new_text_to_image(options: argparse.Namespace) -> None:
+    from unidad.metrics.clip import load_clip
+    from unidad.networks.new_text_to_image import new_text_to_image
+    from unidad.networks.text import TextEncoder
+
+    clip = load_clip(options.clip)
+    text = TextEncoder(clip.tokenizer, clip.model.text_model)
+    network = new_text_to_image(options.vae, text, options.out, options.channels, options.seed)
+    count = sum(p.numel() for p in network.unet.parameters())
+    print(f"{options.out}: a U-Net of {count:,} parameters")
