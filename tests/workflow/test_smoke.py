@@ -1,43 +1,15 @@
 """The real workflow at toy size, from data to report."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from checkouts import snakemake
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.workflow
-
-
-def snakemake(folder, *arguments, check=True):
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    result = subprocess.run(
-        ["snakemake", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert not check or result.returncode == 0, result.stdout + result.stderr
-    return result
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    """A copy of the project to run in, so that results/ of the checkout stay as they are."""
-    folder = tmp_path_factory.mktemp("checkout")
-    for name in ("Snakefile", "config.yaml", "dvc.yaml"):
-        shutil.copy(ROOT / name, folder)
-    for name in ("workflow", "configs", "profiles", "envs", "unidad"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
 
 
 @pytest.fixture(scope="module")

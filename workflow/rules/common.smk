@@ -57,6 +57,17 @@ def chain_priority(wildcards):
     return 10 + PLAN.waiting(RUNS[wildcards.run])
 
 
+def launcher(wildcards, resources):
+    """How a training starts: as one process, or as one for each of several GPUs."""
+    gpus = resources.get("gpu", 0)
+    if gpus < 2:
+        return "python -m unidad"
+    return (
+        f"accelerate launch --multi_gpu --num_processes {gpus} --num_machines 1"
+        " --mixed_precision no --dynamo_backend no --main_process_port 0 -m unidad"
+    )
+
+
 def images_needed(wildcards):
     """The image sets that a run trains on."""
     run = RUNS[wildcards.run]

@@ -4,7 +4,7 @@
 
 if PLAN.config.source_teacher == "train":
 
-    rule source_teacher:
+    rule train_source_teacher:
         input:
             spec=f"{SPECS}/runs/source_teacher.json",
             images=PLAN.training_images("source", None),
@@ -20,8 +20,9 @@ if PLAN.config.source_teacher == "train":
         threads: 2
         params:
             folder=f"{ROOT}/runs/source_teacher",
+            unidad=launcher,
         shell:
-            "(python -m unidad train {input.spec} --out {params.folder} --threads {threads}"
+            "({params.unidad} train {input.spec} --out {params.folder} --threads {threads}"
             " && python -m unidad source-teacher {params.folder}/model --out {output.model}) > {log} 2>&1"
 
 else:

@@ -23,5 +23,6 @@ rule train:
         "../../envs/unidad.yaml"
     params:
         folder=subpath(output.summary, parent=True),
+        unidad=launcher,
     shell:
-        "python -m unidad train {input.spec} --out {params.folder} --threads {threads} > {log} 2>&1"
+        "{params.unidad} train {input.spec} --out {params.folder} --threads {threads} > {log} 2>&1"
