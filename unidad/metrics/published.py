@@ -11,10 +11,11 @@ from torch import Tensor
 
 from unidad.errors import UserError
 from unidad.files import read_json, write_json
-from unidad.metrics.feature_network import CONFIG, load_feature_network
+from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.features import Extractor, Features
 from unidad.metrics.inception import MODES, Inception, load_inception
 from unidad.metrics.lpips_network import TRUNKS, LpipsNetwork, load_lpips
+from unidad.metrics.trunk import CONFIG
 
 KEY = "published"
 
