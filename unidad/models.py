@@ -18,6 +18,7 @@ from unidad.sampling import load_pipeline
 WEIGHTS = Path(__file__).parent / "weights"
 SHIPPED_SOURCE_TEACHER = WEIGHTS / "synthetic-faces-source"
 SHIPPED_FEATURE_NETWORK = WEIGHTS / "synthetic-faces-features"
+SHIPPED_SCENE_NETWORK = WEIGHTS / "synthetic-scenes-features"
 
 
 def place_source_teacher(origin: str, out: Path) -> None:
