@@ -31,6 +31,7 @@ from unidad.sampling import load_pipeline
 WEIGHTS = Path(__file__).parent / "weights"
 SHIPPED_SOURCE_TEACHER = WEIGHTS / "synthetic-faces-source"
 SHIPPED_FEATURE_NETWORK = WEIGHTS / "synthetic-faces-features"
+SHIPPED_SCENE_NETWORK = WEIGHTS / "synthetic-scenes-features"
 SHIPPED_TEXT_TO_IMAGE = {
     SOURCE_TEACHER: WEIGHTS / "synthetic-scenes-source",
     SOURCE_STUDENT: WEIGHTS / "synthetic-scenes-student",

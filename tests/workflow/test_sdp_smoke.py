@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 from PIL import Image
-from test_smoke import checkout, snakemake  # noqa: F401
+from checkouts import snakemake
 
 from unidad.data.image_set import ImageSet
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.workflow
 
 
 @pytest.fixture(scope="module")
-def smoke(checkout):  # noqa: F811
+def smoke(checkout):
     snakemake(checkout, "--cores", "2", "--configfile", "configs/sdp_smoke.yaml")
     return checkout / "results/sdp-smoke"
 

@@ -18,6 +18,8 @@ def add_verbs(verbs: Verbs) -> None:
     _add_train_features(verbs)
     _add_fitness(verbs)
     _add_train_clip(verbs)
+    _add_train_scene_features(verbs)
+    _add_scene_fitness(verbs)
 
 
 def _add_import_adm(verbs: Verbs) -> None:
@@ -238,3 +240,55 @@ def _train_clip(options: argparse.Namespace) -> None:
     )
     for row in rows:
         print(f"wrong in {row['wrong_in']}: the right caption is first in {row['first']:.3f}")
+
+
+def _add_train_scene_features(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "train-scene-features",
+        _train_scene_features,
+        "train the scene network of the personalisation benchmark, on renderings alone",
+        "train-scene-features --out my-features",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--updates", type=int, default=3000, help="default 3000")
+    parser.add_argument("--resolution", type=int, default=32, help="in pixels (default 32)")
+    parser.add_argument("--seed", type=int, default=4242, help="default 4242")
+    add_threads_and_quiet(parser)
+
+
+def _train_scene_features(options: argparse.Namespace) -> None:
+    from unidad.metrics.scene_fitness import word_table
+    from unidad.metrics.scene_training import train_scene_network
+
+    found = train_scene_network(
+        options.out,
+        options.seed,
+        options.updates,
+        options.resolution,
+        not options.quiet,
+        command_line(),
+    )
+    print(word_table(found.words))
+
+
+def _add_scene_fitness(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "scene-fitness",
+        _scene_fitness,
+        "show that a scene network is fit for use: subjects told from look-alikes, words read",
+        "scene-fitness --out docs",
+    )
+    parser.add_argument("--network", type=Path, help="folder of a scene network (default: ours)")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write table and plot to")
+    add_threads_and_quiet(parser)
+
+
+def _scene_fitness(options: argparse.Namespace) -> None:
+    from unidad.metrics.scene_fitness import write_fitness
+    from unidad.metrics.scene_network import load_scene_network
+    from unidad.models import SHIPPED_SCENE_NETWORK
+
+    network = load_scene_network(options.network or SHIPPED_SCENE_NETWORK)
+    write_fitness(network, options.out, progress=not options.quiet)

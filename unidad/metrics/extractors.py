@@ -6,8 +6,9 @@ from pathlib import Path
 
 from unidad.errors import UserError
 from unidad.files import read_json
-from unidad.metrics.feature_network import CONFIG, load_feature_network
+from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.features import Extractor
+from unidad.metrics.trunk import CONFIG
 
 PUBLISHED = "published"
 """Key of a folder's configuration that stands for the networks of the literature."""

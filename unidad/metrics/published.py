@@ -12,10 +12,10 @@ from torch import Tensor
 from unidad.errors import UserError
 from unidad.files import write_json
 from unidad.metrics.extractors import PUBLISHED
-from unidad.metrics.feature_network import CONFIG
 from unidad.metrics.features import Features
 from unidad.metrics.inception import MODES, Inception, load_inception
 from unidad.metrics.lpips_network import TRUNKS, LpipsNetwork, load_lpips
+from unidad.metrics.trunk import CONFIG
 
 
 @dataclass(frozen=True)
