@@ -4,8 +4,8 @@ import json
 
 import pandas as pd
 import pytest
-from PIL import Image
 from checkouts import snakemake
+from PIL import Image
 
 from unidad.data.image_set import ImageSet
 
