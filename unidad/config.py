@@ -593,7 +593,7 @@ def parse_config(raw: object, where: str) -> Config:
     """Validate a configuration that is already a mapping; errors as for `load_config`."""
     if not isinstance(raw, dict):
         raise UserError(f"{where}: expected a mapping of keys, found {type(raw).__name__}")
-    return _validate(Config, raw, where)
+    return validate(Config, raw, where)
 
 
 def load_spec(path: str | Path) -> RunSpec:
@@ -604,10 +604,11 @@ def load_spec(path: str | Path) -> RunSpec:
         raise UserError(f"{path}: no such run specification; `unidad plan` writes them") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid JSON: {' '.join(str(error).split())}") from None
-    return _validate(RunSpec, raw, str(path))
+    return validate(RunSpec, raw, str(path))
 
 
-def _validate(model: type[Section], raw: object, where: str) -> Any:
+def validate(model: type[Section], raw: object, where: str) -> Any:
+    """A section from a mapping; errors as for `load_config`."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:
