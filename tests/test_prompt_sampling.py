@@ -8,6 +8,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from unidad import prompt_sampling
+from unidad.config import PromptGrid
 from unidad.data.image_set import to_uint8
 from unidad.diffusion import IndexedNoise
 from unidad.errors import UserError
@@ -20,9 +21,7 @@ from unidad.networks.text_to_image_folder import (
 )
 from unidad.prompt_sampling import (
     Painter,
-    PromptGrid,
     draw_grid,
-    is_text_to_image,
     load_text_to_image_model,
 )
 
@@ -182,10 +181,3 @@ def test_a_one_step_model_takes_one_step(student, tmp_path):
     with pytest.raises(UserError, match="nfe 4: this model draws in one step"):
         draw(student, tmp_path / "out", 4)
     assert not (tmp_path / "out").exists()
-
-
-def test_kinds_of_folders(student, model_folder, tmp_path):
-    assert is_text_to_image(student)
-    assert not is_text_to_image(model_folder)
-    with pytest.raises(UserError, match="no exported model is here"):
-        is_text_to_image(tmp_path)

@@ -354,6 +354,26 @@ class Evaluation(Section):
     """Evaluations of the unadapted source teacher's row."""
 
 
+class PromptGrid(Section):
+    """Which images to draw; they come in prompt-major order."""
+
+    prompts: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+    """What is drawn."""
+    images_per_prompt: Count = 4
+    """Images of each prompt."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the noise; an image's depends on (seed, its place in the grid) alone."""
+    guidance_scale: Positive = 7.5
+    """Classifier-free guidance of many-step models; 1 turns it off. One-step models have none."""
+    batch_size: Count = 64
+    """Images at once; does not change them."""
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """The prompt of each image."""
+        return tuple(prompt for prompt in self.prompts for _ in range(self.images_per_prompt))
+
+
 class Config(Section):
     """An experiment."""
 

@@ -8,20 +8,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
 from PIL import Image
-from pydantic import Field
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from unidad.config import Count, Diffusion, Positive, Section
+from unidad.config import Diffusion, PromptGrid
 from unidad.data.image_set import ImageSet, to_uint8
 from unidad.diffusion import IndexedNoise
 from unidad.errors import UserError
-from unidad.files import atomic_file, read_json, write_json
+from unidad.files import atomic_file, read_json, sha256, write_json
 from unidad.levels import of_network, sampler_of
 from unidad.networks.guidance import guided
 from unidad.networks.text import TextEncoder
@@ -31,26 +29,6 @@ from unidad.networks.text_to_image_folder import load_codec, load_text_encoder, 
 MANY_STEPS = 25
 """Network evaluations an image of a many-step model, unless the call says otherwise."""
 RECORD = "drawn.json"
-
-
-class PromptGrid(Section):
-    """Which images to draw; they come in prompt-major order."""
-
-    prompts: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
-    """What is drawn."""
-    images_per_prompt: Count = 4
-    """Images of each prompt."""
-    seed: Annotated[int, Field(ge=0)] = 0
-    """Of the noise; an image's depends on (seed, its place in the grid) alone."""
-    guidance_scale: Positive = 7.5
-    """Classifier-free guidance of many-step models; 1 turns it off. One-step models have none."""
-    batch_size: Count = 64
-    """Images at once; does not change them."""
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        """The prompt of each image."""
-        return tuple(prompt for prompt in self.prompts for _ in range(self.images_per_prompt))
 
 
 @dataclass(frozen=True)
@@ -68,17 +46,6 @@ class TextToImageModel:
     text: TextEncoder
     one_step: bool
     digest: str
-
-
-def is_text_to_image(folder: str | Path) -> bool:
-    """Whether a model folder holds a text-to-image pipeline.
-
-    Raises:
-        UserError: it is no model folder.
-    """
-    index = Path(folder) / "model_index.json"
-    kind = read_json(index, "no exported model is here; train or export one").get("_class_name")
-    return kind == "StableDiffusionPipeline"
 
 
 def load_text_to_image_model(folder: str | Path) -> TextToImageModel:
@@ -249,7 +216,5 @@ class DrawnImages:
 def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(str(path.relative_to(folder)).encode())
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(f"{path.relative_to(folder)} {sha256(path)}".encode())
     return digest.hexdigest()

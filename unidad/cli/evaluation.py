@@ -13,7 +13,7 @@ from unidad.files import read_json, write_json
 def add_verbs(verbs: Verbs) -> None:
     """Add this module's verbs, in the order of the help."""
     _add_features(verbs)
-    _add_subject_networks(verbs)
+    _add_measuring_networks(verbs)
     _add_subject_features(verbs)
     _add_trajectory(verbs)
     _add_evaluate(verbs)
@@ -41,20 +41,20 @@ def _features(options: argparse.Namespace) -> None:
     extract(ImageSet.load(options.images), load_extractor(options.network)).save(options.out)
 
 
-def _add_subject_networks(verbs: Verbs) -> None:
+def _add_measuring_networks(verbs: Verbs) -> None:
     parser = add_verb(
         verbs,
-        "subject-networks",
-        _subject_networks,
+        "measuring-networks",
+        _measuring_networks,
         "put in place the networks that a subject is measured with: CLIP and an instance encoder",
-        "subject-networks synthetic --clip models/clip --encoder models/encoder",
+        "measuring-networks synthetic --clip models/clip --encoder models/encoder",
     )
     parser.add_argument("protocol", help="synthetic, unidad or echodistill")
     parser.add_argument("--clip", type=Path, required=True, help="folder to write")
     parser.add_argument("--encoder", type=Path, required=True, help="folder to write")
 
 
-def _subject_networks(options: argparse.Namespace) -> None:
+def _measuring_networks(options: argparse.Namespace) -> None:
     from unidad.metrics.subject.protocols import find_protocol, place_networks
 
     place_networks(find_protocol(options.protocol), options.clip, options.encoder)
@@ -83,11 +83,11 @@ def _add_subject_features(verbs: Verbs) -> None:
 
 
 def _subject_features(options: argparse.Namespace) -> None:
+    from unidad.config import PromptGrid
     from unidad.data.image_set import ImageSet
     from unidad.data.prompts import without_token
     from unidad.metrics.subject.features import SubjectNetworks
     from unidad.metrics.subject.protocols import find_clip, find_encoder, find_protocol
-    from unidad.prompt_sampling import PromptGrid
 
     images = ImageSet.load(options.images)
     settings = read_settings(options.settings, PromptGrid.model_fields)

@@ -75,7 +75,7 @@ def _add_sample(verbs: Verbs) -> None:
 
 
 def _sample(options: argparse.Namespace) -> None:
-    from unidad.prompt_sampling import is_text_to_image
+    from unidad.networks.text_to_image_folder import is_text_to_image
 
     for name in ("count", "nfe"):
         value = getattr(options, name)
@@ -109,8 +109,8 @@ def _draw(options: argparse.Namespace) -> tuple[ImageSet, dict]:
 
 
 def _draw_prompts(options: argparse.Namespace) -> tuple[ImageSet, dict]:
-    from unidad.config import validate
-    from unidad.prompt_sampling import PromptGrid, draw_grid, load_text_to_image_model
+    from unidad.config import PromptGrid, validate
+    from unidad.prompt_sampling import draw_grid, load_text_to_image_model
 
     if options.out.suffix != ".npz":
         raise UserError(f"--out: {options.out} does not end in .npz")

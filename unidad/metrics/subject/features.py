@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from unidad.data.arrays import read_arrays
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.files import atomic_file
-from unidad.metrics.clip import Clip
 from unidad.metrics.features import Perceptual, fingerprint
+
+if TYPE_CHECKING:
+    from unidad.metrics.clip import Clip
 
 ARRAYS = ("clip", "instance", "clip_text")
 WORD_PREFIX = "word:"

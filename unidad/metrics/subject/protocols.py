@@ -5,17 +5,19 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unidad.errors import UserError
 from unidad.files import atomic_folder, read_json, write_json
-from unidad.metrics.clip import Clip, load_clip
-from unidad.metrics.pretrained import published_folder
+from unidad.metrics.extractors import PUBLISHED
+from unidad.metrics.feature_network import CONFIG
 from unidad.metrics.scene_network import load_scene_network
 from unidad.metrics.subject.features import Encoder
-from unidad.metrics.subject.vision import PublishedEncoder
+
+if TYPE_CHECKING:
+    from unidad.metrics.clip import Clip
 
 SHIPPED = Path(__file__).parents[2] / "weights"
-CONFIG, KEY = "config.json", "published"
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def place_networks(protocol: SubjectProtocol, clip: Path, encoder: Path) -> None
                 find(origin)
                 shutil.copytree(origin, partial, dirs_exist_ok=True)
             else:
-                write_json(partial / CONFIG, {KEY: origin})
+                write_json(partial / CONFIG, {PUBLISHED: origin})
 
 
 def find_clip(origin: Path | str) -> Clip:
@@ -86,6 +88,10 @@ def find_clip(origin: Path | str) -> Clip:
     Raises:
         UserError: see `load_clip` and `published_folder`.
     """
+    # Here, not above, as in `find_encoder`: most rows need neither, and the libraries are slow.
+    from unidad.metrics.clip import load_clip
+    from unidad.metrics.pretrained import published_folder
+
     name = _published_name(origin)
     return load_clip(origin if name is None else published_folder(name))
 
@@ -97,10 +103,16 @@ def find_encoder(origin: Path | str) -> Encoder:
         UserError: see `load_scene_network` and `published_folder`.
     """
     name = _published_name(origin)
-    return load_scene_network(origin) if name is None else PublishedEncoder(name)
+    if name is None:
+        return load_scene_network(origin)
+    from unidad.metrics.subject.vision import PublishedEncoder
+
+    return PublishedEncoder(name)
 
 
 def _published_name(origin: Path | str) -> str | None:
     if isinstance(origin, str):
         return origin
-    return read_json(origin / CONFIG, "`unidad subject-networks` makes such a folder").get(KEY)
+    return read_json(origin / CONFIG, "`unidad measuring-networks` makes such a folder").get(
+        PUBLISHED
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from unidad.data.image_set import ImageSet
-from unidad.errors import UserError
 from unidad.metrics.row import row_cost
+from unidad.metrics.row_spec import missing_keys_named
 from unidad.metrics.subject.evaluate import drawn_answers, evaluate_subject, photo_answers
 from unidad.metrics.subject.features import SubjectFeatures
 from unidad.metrics.subject.protocols import find_encoder, find_protocol
@@ -29,7 +29,7 @@ def evaluate_subject_row(spec: dict, progress: bool = True) -> dict:
     Raises:
         UserError: a key or a file is missing, or a file is not what it should be.
     """
-    try:
+    with missing_keys_named():
         samples = ImageSet.load(spec["images"])
         are_photos = spec["images"] == spec["training_images"]
         token, reference = spec["rare_token"], spec["reference_features"]
@@ -48,10 +48,6 @@ def evaluate_subject_row(spec: dict, progress: bool = True) -> dict:
             progress=progress,
         )
         cost = row_cost(spec["run"]["nfe"], spec["sampling"], spec["training"])
-    except KeyError as error:
-        raise UserError(
-            f"row specification: key {error} is missing; `unidad plan` writes it"
-        ) from None
     return {
         "run": spec["run"],
         "samples": len(samples),
