@@ -354,6 +354,26 @@ class Evaluation(Section):
     """Evaluations of the unadapted source teacher's row."""
 
 
+class PromptGrid(Section):
+    """Which images to draw; they come in prompt-major order."""
+
+    prompts: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+    """What is drawn."""
+    images_per_prompt: Count = 4
+    """Images of each prompt."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the noise; an image's depends on (seed, its place in the grid) alone."""
+    guidance_scale: Positive = 7.5
+    """Classifier-free guidance of many-step models; 1 turns it off. One-step models have none."""
+    batch_size: Count = 64
+    """Images at once; does not change them."""
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """The prompt of each image."""
+        return tuple(prompt for prompt in self.prompts for _ in range(self.images_per_prompt))
+
+
 class Config(Section):
     """An experiment."""
 
@@ -593,7 +613,7 @@ def parse_config(raw: object, where: str) -> Config:
     """Validate a configuration that is already a mapping; errors as for `load_config`."""
     if not isinstance(raw, dict):
         raise UserError(f"{where}: expected a mapping of keys, found {type(raw).__name__}")
-    return _validate(Config, raw, where)
+    return validate(Config, raw, where)
 
 
 def load_spec(path: str | Path) -> RunSpec:
@@ -604,10 +624,11 @@ def load_spec(path: str | Path) -> RunSpec:
         raise UserError(f"{path}: no such run specification; `unidad plan` writes them") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid JSON: {' '.join(str(error).split())}") from None
-    return _validate(RunSpec, raw, str(path))
+    return validate(RunSpec, raw, str(path))
 
 
-def _validate(model: type[Section], raw: object, where: str) -> Any:
+def validate(model: type[Section], raw: object, where: str) -> Any:
+    """A section from a mapping; errors as for `load_config`."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:

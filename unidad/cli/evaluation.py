@@ -13,6 +13,8 @@ from unidad.files import read_json, write_json
 def add_verbs(verbs: Verbs) -> None:
     """Add this module's verbs, in the order of the help."""
     _add_features(verbs)
+    _add_measuring_networks(verbs)
+    _add_subject_features(verbs)
     _add_trajectory(verbs)
     _add_evaluate(verbs)
 
@@ -37,6 +39,65 @@ def _features(options: argparse.Namespace) -> None:
     from unidad.metrics.features import extract
 
     extract(ImageSet.load(options.images), load_extractor(options.network)).save(options.out)
+
+
+def _add_measuring_networks(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "measuring-networks",
+        _measuring_networks,
+        "put in place the networks that a subject is measured with: CLIP and an instance encoder",
+        "measuring-networks synthetic --clip models/clip --encoder models/encoder",
+    )
+    parser.add_argument("protocol", help="synthetic, unidad or echodistill")
+    parser.add_argument("--clip", type=Path, required=True, help="folder to write")
+    parser.add_argument("--encoder", type=Path, required=True, help="folder to write")
+
+
+def _measuring_networks(options: argparse.Namespace) -> None:
+    from unidad.metrics.subject.protocols import find_protocol, place_networks
+
+    place_networks(find_protocol(options.protocol), options.clip, options.encoder)
+
+
+def _add_subject_features(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "subject-features",
+        _subject_features,
+        "compute what CLIP and an instance encoder say about an image set and its prompts",
+        "subject-features images.npz --protocol synthetic --out features.npz",
+    )
+    parser.add_argument("images", type=Path, help=".npz image set")
+    parser.add_argument(
+        "--protocol", default="synthetic", help="synthetic (default), unidad or echodistill"
+    )
+    parser.add_argument("--clip", type=Path, help="folder of CLIP (default: the protocol's)")
+    parser.add_argument("--encoder", type=Path, help="folder of the encoder (likewise)")
+    parser.add_argument(
+        "--settings", type=Path, help="JSON whose prompts are embedded beside the captions"
+    )
+    parser.add_argument("--rare-token", default="prt", help="left out of the prompts (default prt)")
+    parser.add_argument("--out", type=Path, required=True, help=".npz to write")
+    add_threads_and_quiet(parser)
+
+
+def _subject_features(options: argparse.Namespace) -> None:
+    from unidad.config import PromptGrid
+    from unidad.data.image_set import ImageSet
+    from unidad.data.prompts import without_token
+    from unidad.metrics.subject.features import SubjectNetworks
+    from unidad.metrics.subject.protocols import find_clip, find_encoder, find_protocol
+
+    images = ImageSet.load(options.images)
+    settings = read_settings(options.settings, PromptGrid.model_fields)
+    prompts = [*images.captions, *settings.get("prompts", ())]
+    prompts = [without_token(prompt, options.rare_token) for prompt in prompts]
+    protocol = find_protocol(options.protocol)
+    networks = SubjectNetworks(
+        find_clip(options.clip or protocol.clip), find_encoder(options.encoder or protocol.encoder)
+    )
+    networks.cached_features(images, prompts, options.out)
 
 
 def _add_trajectory(verbs: Verbs) -> None:
@@ -81,7 +142,9 @@ def _add_evaluate(verbs: Verbs) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from unidad.metrics.row import evaluate_row
-
     spec = read_json(options.spec, "`unidad plan --write` makes it")
-    write_json(options.out, evaluate_row(spec, not options.quiet))
+    if "prompts" in spec:
+        from unidad.metrics.subject.row import evaluate_subject_row as evaluate
+    else:
+        from unidad.metrics.row import evaluate_row as evaluate
+    write_json(options.out, evaluate(spec, not options.quiet))

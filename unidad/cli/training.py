@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unidad.cli.common import Verbs, add_threads_and_quiet, add_verb, read_settings
 from unidad.errors import UserError
 from unidad.files import atomic_file, write_json
+
+if TYPE_CHECKING:
+    from unidad.data.image_set import ImageSet
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -46,9 +50,24 @@ def _add_sample(verbs: Verbs) -> None:
         "sample my-run/model --count 64 --out images.npz --grid images.png",
     )
     parser.add_argument("model", type=Path, help="model folder")
-    parser.add_argument("--out", type=Path, required=True, help=".npz to write; its cost beside it")
-    parser.add_argument("--settings", type=Path, help="JSON with samples, seed, batch_size")
-    parser.add_argument("--count", type=int, help="number of images (default 64)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help=".npz to write; its cost beside it, and a text-to-image model's images as PNG files",
+    )
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        help="JSON with samples, seed, batch_size; for a text-to-image model with prompts, "
+        "images_per_prompt, seed, guidance_scale, batch_size",
+    )
+    parser.add_argument(
+        "--prompt", action="append", help="text-to-image models: what to draw; may be repeated"
+    )
+    parser.add_argument(
+        "--count", type=int, help="number of images (default 64), or of images a prompt (default 4)"
+    )
     parser.add_argument("--seed", type=int, help="seed of the noise (default 0)")
     parser.add_argument("--nfe", type=int, help="network evaluations an image (default: trained)")
     parser.add_argument("--grid", type=Path, help="also write a PNG of the first 64")
@@ -56,19 +75,14 @@ def _add_sample(verbs: Verbs) -> None:
 
 
 def _sample(options: argparse.Namespace) -> None:
-    from unidad.config import Evaluation
-    from unidad.sampling import load_pipeline, sample
+    from unidad.networks.text_to_image_folder import is_text_to_image
 
-    settings = {"samples": 64, "seed": 0, "batch_size": 64}
-    settings |= read_settings(options.settings, Evaluation.model_fields)
-    count = settings["samples"] if options.count is None else options.count
-    seed = settings["seed"] if options.seed is None else options.seed
-    if count < 1 or (options.nfe is not None and options.nfe < 1):
-        raise UserError("--count and --nfe must be at least 1")
-    pipeline = load_pipeline(options.model)
-    images, cost = sample(
-        pipeline, count, seed, options.nfe, settings["batch_size"], not options.quiet
-    )
+    for name in ("count", "nfe"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise UserError("--count and --nfe must be at least 1")
+    draw = _draw_prompts if is_text_to_image(options.model) else _draw
+    images, cost = draw(options)
     images.save(options.out)
     write_json(options.out.with_suffix(".json"), cost)
     if options.grid:
@@ -78,3 +92,39 @@ def _sample(options: argparse.Namespace) -> None:
 
         with atomic_file(options.grid) as partial:
             Image.fromarray(sample_grid(images.images[:64], 8)).save(partial, format="PNG")
+
+
+def _draw(options: argparse.Namespace) -> tuple[ImageSet, dict]:
+    from unidad.config import Evaluation
+    from unidad.sampling import load_pipeline, sample
+
+    if options.prompt:
+        raise UserError(f"--prompt: {options.model} is no text-to-image model")
+    settings = {"samples": 64, "seed": 0, "batch_size": 64}
+    settings |= read_settings(options.settings, Evaluation.model_fields)
+    count = settings["samples"] if options.count is None else options.count
+    seed = settings["seed"] if options.seed is None else options.seed
+    pipeline = load_pipeline(options.model)
+    return sample(pipeline, count, seed, options.nfe, settings["batch_size"], not options.quiet)
+
+
+def _draw_prompts(options: argparse.Namespace) -> tuple[ImageSet, dict]:
+    from unidad.config import PromptGrid, validate
+    from unidad.prompt_sampling import draw_grid, load_text_to_image_model
+
+    if options.out.suffix != ".npz":
+        raise UserError(f"--out: {options.out} does not end in .npz")
+    settings = read_settings(options.settings, PromptGrid.model_fields)
+    typed = {
+        "prompts": options.prompt,
+        "images_per_prompt": options.count,
+        "seed": options.seed,
+    }
+    settings |= {name: value for name, value in typed.items() if value is not None}
+    if "prompts" not in settings:
+        raise UserError(
+            f"{options.model} is a text-to-image model; give --prompt, or --settings with 'prompts'"
+        )
+    grid = validate(PromptGrid, settings, str(options.settings or "options"))
+    model = load_text_to_image_model(options.model)
+    return draw_grid(model, grid, options.out.with_suffix(""), options.nfe, not options.quiet)

@@ -12,7 +12,7 @@ from unidad.config import IntraLpips
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.metrics.attributes import attribute_coverage, attribute_spread
-from unidad.metrics.features import Extractor, Features, extract
+from unidad.metrics.features import Extractor, Features, Perceptual, extract
 from unidad.metrics.frechet import distance_to_gaussian, frechet_distance
 from unidad.metrics.kernel import kernel_distance
 from unidad.metrics.memorisation import memorisation
@@ -72,9 +72,9 @@ def evaluate(
     metrics = dict.fromkeys(METRICS)
     metrics["domain_share"] = _domain_share(found, extractor, domain)
     if len(training) <= MOST_CLUSTERS:
-        rows = _perceptual_batches(samples, extractor, rules.unit_range, progress)
-        known_rows = torch.cat(list(_perceptual_batches(training, extractor, False, False)))
-        metrics["intra_lpips"] = _measured(intra_lpips, rows, known_rows, rules)
+        rows = perceptual_batches(samples, extractor, rules.unit_range, progress)
+        known_rows = torch.cat(list(perceptual_batches(training, extractor, False, False)))
+        metrics["intra_lpips"] = measured(intra_lpips, rows, known_rows, rules)
     if reference_features is not None:
         metrics |= _against_reference(found, known, reference_features, reference_moments)
     return metrics
@@ -100,23 +100,24 @@ def _against_reference(
 ) -> dict[str, float | None]:
     pooled = samples.pooled, reference.pooled
     if reference_moments is None:
-        frechet = _measured(frechet_distance, *pooled)
+        frechet = measured(frechet_distance, *pooled)
     else:
-        frechet = _measured(distance_to_gaussian, samples.pooled, *reference_moments)
+        frechet = measured(distance_to_gaussian, samples.pooled, *reference_moments)
     metrics = {
         "frechet_distance": frechet,
-        "kernel_distance": _measured(kernel_distance, *pooled),
-        "memorisation": _measured(memorisation, samples.pooled, training.pooled, reference.pooled),
+        "kernel_distance": measured(kernel_distance, *pooled),
+        "memorisation": measured(memorisation, samples.pooled, training.pooled, reference.pooled),
     }
-    metrics |= _measured(prdc, *pooled) or {}
+    metrics |= measured(prdc, *pooled) or {}
     if samples.attributes.shape[1]:
         attributes = samples.attributes, reference.attributes
-        metrics["attribute_spread"] = _measured(attribute_spread, *attributes)
-        metrics["attribute_coverage"] = _measured(attribute_coverage, *attributes)
+        metrics["attribute_spread"] = measured(attribute_spread, *attributes)
+        metrics["attribute_coverage"] = measured(attribute_coverage, *attributes)
     return metrics
 
 
-def _measured(metric: Callable, *arguments):
+def measured(metric: Callable, *arguments):
+    """The metric's value, None where there are too few images for it."""
     try:
         return metric(*arguments)
     except TooFewRowsError:
@@ -135,9 +136,10 @@ def _domain_share(samples: Features, extractor: Extractor, domain: str | None) -
     return float((samples.domain.argmax(1) == extractor.domains.index(domain)).mean())
 
 
-def _perceptual_batches(
-    images: ImageSet, extractor: Extractor, unit_range: bool, progress: bool
+def perceptual_batches(
+    images: ImageSet, extractor: Perceptual, unit_range: bool, progress: bool
 ) -> Iterator[Tensor]:
+    """Rows of an image set, batch by batch; see `Perceptual`."""
     height, width = images.images.shape[1:3]
     size = min(BATCH, max(1, BATCH_PIXELS // (height * width)))
     starts = range(0, len(images), size)

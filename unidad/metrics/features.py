@@ -61,7 +61,18 @@ class Features:
         return cls(*arrays, origin)
 
 
-class Extractor(Protocol):
+class Perceptual(Protocol):
+    """A network whose maps LPIPS is measured in."""
+
+    def perceptual(self, images: np.ndarray, unit_range: bool = False) -> torch.Tensor:
+        """Rows (N, P) of uint8 (N, H, W, 3), see `perceptual.perceptual_rows`.
+
+        With `unit_range` the network is given the images in [0, 1] instead of [-1, 1].
+        """
+        ...
+
+
+class Extractor(Perceptual, Protocol):
     """A fixed network as the metrics see it.
 
     Attributes:
@@ -76,13 +87,6 @@ class Extractor(Protocol):
 
     def features(self, images: np.ndarray) -> Features:
         """Features of uint8 (N, H, W, 3)."""
-        ...
-
-    def perceptual(self, images: np.ndarray, unit_range: bool = False) -> torch.Tensor:
-        """Rows (N, P) of uint8 (N, H, W, 3), see `perceptual.perceptual_rows`.
-
-        With `unit_range` the network is given the images in [0, 1] instead of [-1, 1].
-        """
         ...
 
 

@@ -49,9 +49,8 @@ def intra_lpips(
     Each sample joins the cluster of the training image with the smallest LPIPS to it. A cluster's
     first members give the mean over all their pairs; the result is the mean over clusters.
 
-    No pair is ever formed: the mean squared distance over the pairs of n rows is
-    ``2 / (n - 1) * (sum |r|^2 - |sum r|^2 / n)``. Memory holds one batch and two rows for each
-    training image, however many samples there are.
+    No pair is ever formed, see `RowSums`. Memory holds one batch and two rows for each training
+    image, however many samples there are.
 
     Args:
         sample_batches: rows (n, P) of `perceptual_rows`, batch by batch; `rules.unit_range` is
@@ -68,7 +67,7 @@ def intra_lpips(
     """
     if len(training) == 0:
         raise UserError("Intra-LPIPS needs at least one training image; the training set is empty")
-    clusters = [_Cluster(row) for row in training]
+    clusters = [RowSums(row) for row in training]
     for batch in sample_batches:
         for row, nearest in zip(batch, _nearest(batch, training), strict=True):
             if clusters[nearest].count < rules.members:
@@ -80,8 +79,14 @@ def intra_lpips(
     return sum(cluster.mean_pairwise() for cluster in clusters) / len(clusters)
 
 
-class _Cluster:
-    """Running sums of rows (P,), taken from the centre on so that nothing large cancels."""
+class RowSums:
+    """Squared distances over all pairs of rows (P,), without forming a pair.
+
+    Over the pairs of n rows they sum to ``n sum |r|^2 - |sum r|^2``.
+
+    Args:
+        centre: taken off every row, so that nothing large cancels; any row near the others.
+    """
 
     def __init__(self, centre: Tensor) -> None:
         self.centre = centre
@@ -89,18 +94,25 @@ class _Cluster:
         self.total = torch.zeros_like(centre)
         self.squares = 0.0
 
+    @property
+    def pairs(self) -> int:
+        """Number of pairs."""
+        return self.count * (self.count - 1) // 2
+
     def add(self, row: Tensor) -> None:
+        """Count a row in."""
         offset = row - self.centre
         self.count += 1
         self.total += offset
         self.squares += offset.square().sum().item()
 
+    def pair_sum(self) -> float:
+        """Sum of the squared distances over all pairs."""
+        return max(self.count * self.squares - self.total.square().sum().item(), 0.0)
+
     def mean_pairwise(self) -> float:
         """Mean squared distance over all pairs; 0 where there is none."""
-        if self.count < 2:
-            return 0.0
-        spread = self.squares - self.total.square().sum().item() / self.count
-        return max(2 * spread / (self.count - 1), 0.0)
+        return self.pair_sum() / self.pairs if self.pairs else 0.0
 
 
 def _nearest(batch: Tensor, training: Tensor) -> list[int]:

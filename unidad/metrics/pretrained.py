@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
 from torch import Tensor
 
 from unidad.errors import UserError
@@ -14,6 +16,8 @@ from unidad.networks.weights import read_weights
 
 FOLDER = "UNIDAD_WEIGHTS"
 """Environment variable: a folder with the files, for machines without a network."""
+HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+HUB_SETTINGS = ("*.json", "merges.txt")
 
 
 def published_weights(url: str) -> dict[str, Tensor]:
@@ -43,6 +47,43 @@ def published_weights(url: str) -> dict[str, Tensor]:
             f"delete it and download {url} again"
         )
     return read_weights(path)
+
+
+def published_folder(name: str) -> Path:
+    """Folder of a model that its authors publish on the Hugging Face hub.
+
+    The folder is looked for, by the last part of its name, in the one that UNIDAD_WEIGHTS names;
+    where that is not set, in the hub's cache, into which the model is downloaded once.
+
+    Args:
+        name: "facebook/dino-vits16".
+
+    Raises:
+        UserError: the model is absent and cannot be downloaded.
+    """
+    short = name.rsplit("/", 1)[-1]
+    folder = os.environ.get(FOLDER)
+    if folder:
+        if (Path(folder) / short / "config.json").is_file():
+            return Path(folder) / short
+        raise UserError(
+            f"{Path(folder) / short}: no such model; `hf download {name} --local-dir "
+            f"{Path(folder) / short}` puts it there"
+        )
+    try:
+        for weights in HUB_WEIGHTS:
+            found = Path(snapshot_download(name, allow_patterns=[*HUB_SETTINGS, weights]))
+            if (found / weights).is_file():
+                return found
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        reason = " ".join(str(error).split())[:200]
+    else:
+        reason = f"it has none of {', '.join(HUB_WEIGHTS)}"
+    raise UserError(
+        f"{name}: its weights are neither cached nor to be downloaded ({reason}); elsewhere run "
+        f"`hf download {name} --local-dir {short}`, and name the folder above it in the "
+        f"environment variable {FOLDER}"
+    )
 
 
 def _download(url: str, path: Path, digits: str) -> None:

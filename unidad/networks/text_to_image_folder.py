@@ -159,7 +159,8 @@ def is_text_to_image(folder: str | Path) -> bool:
     Raises:
         UserError: there is no model folder.
     """
-    index = read_json(Path(folder) / "model_index.json", LAYOUT)
+    remedy = "no exported model is here; train or export one"
+    index = read_json(Path(folder) / "model_index.json", remedy)
     return index.get("_class_name") == StableDiffusionPipeline.__name__
 
 

@@ -2,6 +2,12 @@
 # preservation, the networks that compare images with photos and prompts, and their features.
 
 
+def prompts_of_target(wildcards):
+    """The prompts that images below data/<target>/ or samples/<target>/ are measured against."""
+    target = wildcards.images.split("/")[1]
+    return f"{SPECS}/evaluation/{target}/subject.json"
+
+
 rule text_to_image:
     input:
         f"{SPECS}/models/{{role}}.json",
@@ -63,6 +69,7 @@ rule measuring_networks:
 rule subject_features:
     input:
         images=f"{ROOT}/{{images}}.npz",
+        settings=prompts_of_target,
         clip=PLAN.clip,
         encoder=PLAN.encoder,
     output:
@@ -77,7 +84,8 @@ rule subject_features:
         "../../envs/unidad.yaml"
     params:
         protocol=PLAN.config.personalisation.protocol,
+        token=PLAN.config.personalisation.rare_token,
     shell:
         "python -m unidad subject-features {input.images} --protocol {params.protocol}"
-        " --clip {input.clip} --encoder {input.encoder} --out {output}"
-        " --threads {threads} > {log} 2>&1"
+        " --clip {input.clip} --encoder {input.encoder} --settings {input.settings}"
+        " --rare-token {params.token:q} --out {output} --threads {threads} > {log} 2>&1"

@@ -46,6 +46,11 @@ def fill(template: str, subject: str) -> str:
     return template.replace("{}", subject)
 
 
+def without_token(prompt: str, token: str) -> str:
+    """The prompt as if the rare token were not in it: `a red prt cat` → `a red cat`."""
+    return re.sub(rf"(?<!\S){re.escape(token)}(?:\s+|$)", "", prompt).strip()
+
+
 def _template(line: str, where: str) -> str:
     template, slots = _SLOT.subn("{}", line)
     if slots != 1:
