@@ -34,8 +34,9 @@ def test_controls_stand_where_they_must(smoke):
     values = table[table.target == "cat"].set_index(["variant", "metric"])["mean"]
     true, photos = values["Held-out images"], values["Training images"]
     assert true["prompt_success"] > 0.5
-    assert photos["instance_similarity"] == pytest.approx(1, abs=1e-3)
-    assert true["instance_similarity"] > values["Source teacher"]["instance_similarity"]
+    unadapted = values["Source teacher"]["instance_similarity"]
+    assert min(photos["instance_similarity"], true["instance_similarity"]) > unadapted
+    assert photos["prompt_success"] == 0
 
 
 def test_images_are_drawn_prompt_after_prompt(smoke):

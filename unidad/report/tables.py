@@ -23,7 +23,7 @@ from unidad.report.style import block_title
 MISSING = "–"
 FEATURE_LABELS = {
     "synthetic-faces": "synthetic features",
-    "synthetic-scenes": "synthetic features",
+    "synthetic": "synthetic features",
 }
 
 
