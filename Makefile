@@ -26,6 +26,7 @@ lint: $(READY)
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	snakemake --lint
+	snakemake --lint --configfile configs/sdp.yaml
 	unidad schema --check workflow/schemas/config.schema.json
 
 unit: $(READY)

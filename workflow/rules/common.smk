@@ -88,6 +88,12 @@ def measured_files(wildcards):
     return sorted({*files, *spec["training"]})
 
 
+def prompts_of_target(wildcards):
+    """The prompts that images below data/<target>/ or samples/<target>/ are measured against."""
+    target = wildcards.images.split("/")[1]
+    return f"{SPECS}/evaluation/{target}/subject.json"
+
+
 def trajectory_row(wildcards):
     """The specification of the row that a run's snapshots belong to."""
     return f"{SPECS}/{FOLLOWED[wildcards.run].metrics}"

@@ -2,12 +2,6 @@
 # preservation, the networks that compare images with photos and prompts, and their features.
 
 
-def prompts_of_target(wildcards):
-    """The prompts that images below data/<target>/ or samples/<target>/ are measured against."""
-    target = wildcards.images.split("/")[1]
-    return f"{SPECS}/evaluation/{target}/subject.json"
-
-
 rule text_to_image:
     input:
         f"{SPECS}/models/{{role}}.json",
