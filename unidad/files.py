@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from unidad.errors import UserError
 
@@ -100,3 +102,25 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file's content, as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def local_path(address: str) -> Path | None:
+    """The file that an address names on this machine; None where it is on a web server.
+
+    Args:
+        address: ``http://``, ``https://`` or ``file://``, or a path.
+
+    Raises:
+        UserError: an address of another kind.
+    """
+    parts = urlsplit(address)
+    if parts.scheme in ("http", "https"):
+        return None
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return Path(url2pathname(parts.path))
+    if "://" in address:
+        raise UserError(
+            f"{address}: only http, https and file addresses are fetched; "
+            "copy the file here by other means and give its path"
+        )
+    return Path(address)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
 
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
@@ -25,7 +26,9 @@ MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte in RGB
 LEVELS_16_PER_8_BIT = 257  # 65535 / 255
 
 
-def load_folder(folder: str | Path, resolution: int) -> tuple[ImageSet, list[str]]:
+def load_folder(
+    folder: str | Path, resolution: int, limit: int | None = None, unique: bool = True
+) -> tuple[ImageSet, list[str]]:
     """Decode, centre-crop to a square and resize every image that lies directly in `folder`.
 
     Hidden files, subfolders and files without an image ending are passed over. An image smaller
@@ -34,6 +37,8 @@ def load_folder(folder: str | Path, resolution: int) -> tuple[ImageSet, list[str
     Args:
         folder: where the images lie; subfolders are not searched.
         resolution: height and width of the result, in pixels.
+        limit: take the first so many alone; None takes all.
+        unique: refuse images that are twice there; else each counts, with a warning in the log.
 
     Returns:
         The images, uint8 (N, resolution, resolution, 3) RGB without attributes, and their file
@@ -41,13 +46,15 @@ def load_folder(folder: str | Path, resolution: int) -> tuple[ImageSet, list[str
 
     Raises:
         UserError: the folder is missing, is a file or has no image; an image cannot be decoded or
-            is too large; two files have the same pixels. One line for each problem found.
+            is too large; two files have the same pixels (with `unique`). One line for each problem
+            found.
     """
     if resolution < 1:
         raise UserError(f"resolution {resolution}: must be at least 1 pixel")
-    paths = image_paths(folder)
-    images, problems, same_pixels = [], [], {}
-    for path in paths:
+    paths = image_paths(folder)[:limit]
+    images = np.empty((len(paths), resolution, resolution, 3), np.uint8)
+    problems, same_pixels = [], {}
+    for index, path in enumerate(tqdm(paths, desc="reading images", disable=None)):
         try:
             image = decode(path)
         except UserError as error:
@@ -55,11 +62,15 @@ def load_folder(folder: str | Path, resolution: int) -> tuple[ImageSet, list[str
             continue
         same_pixels.setdefault(_pixel_hash(image), []).append(path.name)
         _warn_if_small(path, image, resolution)
-        images.append(square(image, resolution))
-    problems += _duplicates(folder, same_pixels)
+        images[index] = square(image, resolution)
+    duplicates = _duplicates(folder, same_pixels)
+    if unique:
+        problems += duplicates
     if problems:
         raise UserError("\n".join(problems))
-    return ImageSet(np.stack(images)), [path.name for path in paths]
+    for line in duplicates:
+        log.warning(line)
+    return ImageSet(images), [path.name for path in paths]
 
 
 def image_paths(folder: str | Path) -> list[Path]:

@@ -7,6 +7,7 @@ has one is complete. Nothing in a folder depends on time or place: same inputs, 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from unidad.data.scenes import render as render_scenes
 from unidad.data.scenes import source_scenes
 from unidad.errors import UserError
 from unidad.files import atomic_file, sha256, write_json
+
+log = logging.getLogger(__name__)
 
 SOURCE_DOMAIN, SCENES_DOMAIN = "faces", "scenes"
 TRAIN, REFERENCE, HELD_OUT = "train.npz", "reference.npz", "held_out.npz"
@@ -54,9 +57,10 @@ def prepare(
     subject: str | None = None,
     folder: str | None = None,
     reference: str | None = None,
+    shots_in_reference: str = "refuse",
     prompts: Sequence[str] = (),
     images_per_prompt: int = 4,
-    shots: Sequence[int] = (1, 5, 10),
+    shots: Sequence[int] | None = (1, 5, 10),
     resolution: int = 32,
     seed: int = 0,
     images: int = 50_000,
@@ -67,7 +71,8 @@ def prepare(
     """Prepare what the keys of a data specification describe; returns the manifest.
 
     ``domain`` faces or scenes is a source, another one a synthetic target, ``subject`` a synthetic
-    subject with ``prompts``, ``folder`` one's own images.
+    subject with ``prompts``, ``folder`` one's own images: a target's, or without ``shots`` the
+    source's.
 
     Raises:
         UserError: not one of domain, subject and folder is given, and as for the functions below.
@@ -89,9 +94,18 @@ def prepare(
             resolution=resolution,
             seed=seed,
         )
+    if folder is not None and shots is None:
+        return prepare_folder_source(
+            out, folder, images=images, resolution=resolution, reference=reference
+        )
     if folder is not None:
         return prepare_folder_target(
-            out, folder, shots=shots, resolution=resolution, reference=reference
+            out,
+            folder,
+            shots=shots,
+            resolution=resolution,
+            reference=reference,
+            shots_in_reference=shots_in_reference,
         )
     if domain == SCENES_DOMAIN:
         return prepare_scenes(
@@ -234,6 +248,7 @@ def prepare_folder_target(
     shots: Sequence[int] = (1, 5, 10),
     resolution: int = 32,
     reference: str | Path | None = None,
+    shots_in_reference: str = "refuse",
 ) -> dict[str, Any]:
     """Make a target of a user's own images: ``shots{k}.npz``, and ``reference.npz`` if given.
 
@@ -247,6 +262,7 @@ def prepare_folder_target(
         shots: numbers of training images.
         resolution: height and width in pixels.
         reference: a second folder with other images of the same kind, to measure against.
+        shots_in_reference: training images there are an error (``refuse``), or left out (``drop``).
 
     Returns:
         The manifest, as written to ``manifest.json``; its "reference" is null without a reference.
@@ -256,17 +272,44 @@ def prepare_folder_target(
             a reference image is a training image. One line for each problem.
     """
     shots = checked_shots(shots)
-    if Path(out).resolve() == Path(folder).resolve():
-        raise UserError(
-            f"{printable(folder)}: your images would be mixed with results; write elsewhere"
-        )
+    _refuse_to_mix(out, folder)
     parts = _own_shots(Path(folder), shots, resolution)
     if reference is not None:
-        parts[REFERENCE] = _loaded(Path(reference), resolution)
         largest = parts[shots_file(shots[-1])]
-        _refuse_common_images(printable(reference), largest, parts[REFERENCE])
-    about = {"kind": "folder", "domain": None, "seed": None, "resolution": resolution}
-    return write_folder(Path(out), parts, about | {"attributes": []})
+        held_out = _loaded(Path(reference), resolution, unique=False)
+        parts[REFERENCE] = _without_shots(held_out, largest, reference, shots_in_reference)
+    return write_folder(Path(out), parts, _own(resolution))
+
+
+def prepare_folder_source(
+    out: str | Path,
+    folder: str | Path,
+    *,
+    images: int = 50_000,
+    resolution: int = 32,
+    reference: str | Path | None = None,
+) -> dict[str, Any]:
+    """Make the source domain of a user's own images: ``train.npz``, and ``reference.npz`` if given.
+
+    Args:
+        out: the folder to fill.
+        folder: the images.
+        images: take the first so many, in the natural order of their names.
+        resolution: height and width in pixels.
+        reference: a second folder with other images of the same kind, to measure against.
+
+    Returns:
+        The manifest, as written to ``manifest.json``.
+
+    Raises:
+        UserError: as for `prepare_folder_target`.
+    """
+    _refuse_to_mix(out, folder)
+    parts = {TRAIN: _loaded(Path(folder), resolution, images, unique=False)}
+    if reference is not None:
+        held_out = _loaded(Path(reference), resolution, unique=False)
+        parts[REFERENCE] = _without_shots(held_out, parts[TRAIN], reference)
+    return write_folder(Path(out), parts, _own(resolution))
 
 
 def prepare_overview(out: str | Path, folders: Iterable[str | Path]) -> dict[str, Any]:
@@ -365,8 +408,8 @@ def _indices(domain: str, start: int, count: int) -> range:
     return range(start, start + count)
 
 
-def _loaded(folder: Path, resolution: int) -> Part:
-    images, names = load_folder(folder, resolution)
+def _loaded(folder: Path, resolution: int, limit: int | None = None, unique: bool = True) -> Part:
+    images, names = load_folder(folder, resolution, limit, unique)
     originals = [{"name": name, "sha256": sha256(folder / name)} for name in names]
     return Part(images, {"originals": originals})
 
@@ -387,22 +430,50 @@ def _own_shots(folder: Path, shots: list[int], resolution: int) -> dict[str, Par
     }
 
 
-def _refuse_common_images(reference: str, shots: Part, held_out: Part) -> None:
-    """Compare as the networks see them: after the resize."""
+def _refuse_to_mix(out: str | Path, folder: str | Path) -> None:
+    if Path(out).resolve() == Path(folder).resolve():
+        raise UserError(
+            f"{printable(folder)}: your images would be mixed with results; write elsewhere"
+        )
+
+
+def _without_shots(
+    held_out: Part, shots: Part, reference: str | Path, overlap: str = "refuse"
+) -> Part:
+    """The held-out images, none of them a training image as the networks see it."""
     training = {
         pixels.tobytes(): original["name"]
         for pixels, original in zip(shots.images.images, shots.origin["originals"], strict=True)
     }
-    problems = [
-        f"{reference}: {printable(original['name'])} is also a training image "
-        f"({printable(training[pixels.tobytes()])}); take it out of the reference"
-        for pixels, original in zip(
-            held_out.images.images, held_out.origin["originals"], strict=True
-        )
+    common = {
+        index: training[pixels.tobytes()]
+        for index, pixels in enumerate(held_out.images.images)
         if pixels.tobytes() in training
-    ]
-    if problems:
-        raise UserError("\n".join(problems))
+    }
+    originals = held_out.origin["originals"]
+    if common and (overlap == "refuse" or len(common) == len(originals)):
+        raise UserError(
+            "\n".join(
+                f"{printable(reference)}: {printable(originals[index]['name'])} is also a training "
+                f"image ({printable(name)}); take it out of the reference"
+                for index, name in common.items()
+            )
+        )
+    if common:
+        log.warning(f"{printable(reference)}: {len(common)} training images are left out of it")
+    kept = [index for index in range(len(originals)) if index not in common]
+    images = ImageSet(held_out.images.images[kept])
+    return Part(images, {"originals": [originals[index] for index in kept]})
+
+
+def _own(resolution: int) -> dict[str, Any]:
+    return {
+        "kind": "folder",
+        "domain": None,
+        "seed": None,
+        "resolution": resolution,
+        "attributes": [],
+    }
 
 
 def _synthetic(domain: str, seed: int, resolution: int) -> dict[str, Any]:
