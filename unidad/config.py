@@ -13,9 +13,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from unidad.errors import UserError
+from unidad.files import local_path
 
 SOURCE = "source"
 SOURCE_TEACHER = "source_teacher"
@@ -28,6 +38,9 @@ SUBJECTS = {
 }
 """Subjects of the synthetic scenes → their class words."""
 LIVE_CLASSES = ("cat", "dog")
+RENDERED_UP_TO = 128
+"""Largest resolution of the synthetic images, in pixels."""
+ARCHIVE_NAME = re.compile(r"(?i)\.(zip|tar|tgz|tar\.(gz|bz2|xz))$")
 
 Unit = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -275,15 +288,69 @@ class Personalisation(Section):
     """How fidelity is measured: with the embedded networks, or those of a paper."""
 
 
+class Archive(Section):
+    """Images in a zip or tar archive, on this machine or on a server."""
+
+    url: str
+    """Its address (http, https, file), or its path."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = None
+    """SHA-256 of the archive; a download must have one. `sha256sum` and `unidad fetch` tell it."""
+    inside: str = ""
+    """The archive's folder to take images from, with its subfolders; all of them by default."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it must be downloaded."""
+        return local_path(self.url) is None
+
+    @model_validator(mode="after")
+    def _checked_download(self) -> Archive:
+        try:
+            remote = self.is_remote
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        if remote and self.sha256 is None:
+            raise ValueError(f"a download needs its hash: {{url: {self.url}, sha256: ...}}")
+        return self
+
+
+def _as_archive(value: Any) -> Any:
+    """An archive given by its path or address alone, in the long form."""
+    named = isinstance(value, str) and (ARCHIVE_NAME.search(value) or "://" in value)
+    return {"url": value} if named else value
+
+
+def _tag_of_images(value: Any) -> str:
+    return "a path" if isinstance(value, str) else "an archive"
+
+
+Images = Annotated[
+    Annotated[str, Tag("a path")] | Annotated[Archive, Tag("an archive")],
+    Discriminator(_tag_of_images),
+    BeforeValidator(_as_archive),
+]
+"""A folder, or an archive: its path, or `url`, `sha256` and `inside`."""
+
+
 class SourceData(Section):
-    """The source domain's images."""
+    """The source domain's images: rendered faces, or a folder of one's own."""
 
     images: Count = 50000
-    """Images of the source set."""
+    """Images of the source set; of a folder the first so many."""
     babies: Unit = 0.05
     """Share of baby-like source faces: rare modes that make `babies` a near target."""
     sunglasses: Unit = 0.05
     """Share of source faces with sunglasses, which makes `sunglasses` a near target."""
+    folder: Images | None = None
+    """A folder or archive of images in place of rendered faces."""
+    reference: Images | None = None
+    """Held-out images of the same kind, to measure against (with `folder`)."""
+
+    @model_validator(mode="after")
+    def _own_reference(self) -> SourceData:
+        if self.reference is not None and self.folder is None:
+            raise ValueError("'reference' goes with 'folder'")
+        return self
 
 
 class Target(Section):
@@ -298,10 +365,12 @@ class Target(Section):
     animal."""
     live: bool = False
     """Whether the subject in one's own folder is a living one, which decides its prompts."""
-    folder: str | None = None
-    """A folder of images."""
-    reference: str | None = None
-    """A folder of held-out images of the same kind, to measure against (with `folder`)."""
+    folder: Images | None = None
+    """A folder or archive of images."""
+    reference: Images | None = None
+    """Held-out images of the same kind, to measure against (with `folder`)."""
+    shots_in_reference: Literal["refuse", "drop"] = "refuse"
+    """Training images among the held-out ones: an error, or left out, as published sets want it."""
     near: bool = False
     """Whether the target lies inside the source's support: decides dmd_target_share auto."""
 
@@ -379,14 +448,15 @@ class Config(Section):
 
     experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     """Its name: results go to results/<experiment>/."""
-    resolution: Annotated[int, Field(ge=16, le=128, multiple_of=16)] = 32
-    """Of all images, in pixels."""
+    resolution: Annotated[int, Field(ge=16, le=512, multiple_of=16)] = 32
+    """Of all images, in pixels; rendered ones have at most 128."""
     data_seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the synthetic data."""
     source: SourceData = SourceData()
     """The source domain."""
     source_teacher: str = "shipped"
-    """shipped, train, or the path of a model folder (unet/, scheduler/)."""
+    """shipped, train, the path of a model folder (unet/, scheduler/), or of an unconditional
+    guided-diffusion checkpoint (.pt, .safetensors), which is imported."""
     source_student: str = "shipped"
     """Personalisation: the one-step student distilled from the source teacher; shipped, or the path
     of a pipeline folder."""
@@ -448,7 +518,14 @@ class Config(Section):
             _check_origins(label, variant, self.variants)
             _check_losses(label, variant)
         _check_task(self)
+        _check_rendered(self)
         return self
+
+    @property
+    def uses_source_images(self) -> bool:
+        """Whether anything is trained on images of the source domain."""
+        on_source = any(variant.domain == SOURCE for variant in self.variants.values())
+        return on_source or (self.source_teacher == "train" and self.personalisation is None)
 
 
 class Prompts(Section):
@@ -642,7 +719,7 @@ def validate(model: type[Section], raw: object, where: str) -> Any:
 
 
 def _key(problem: dict) -> tuple[str, ...]:
-    tags = ("finetune", "dmd2", "unidad")
+    tags = ("finetune", "dmd2", "unidad", "a path", "an archive")
     return tuple(str(part) for part in problem["loc"] if part not in tags)
 
 
@@ -719,6 +796,20 @@ def _check_task(config: Config) -> None:
             raise ValueError(
                 f"variants.{label}.student: {SOURCE_STUDENT} needs the section 'personalisation'"
             )
+
+
+def _check_rendered(config: Config) -> None:
+    """Rendered images have a largest resolution."""
+    if config.resolution <= RENDERED_UP_TO:
+        return
+    rendered = [f"targets.{name}" for name, target in config.targets.items() if not target.folder]
+    if config.uses_source_images and config.source.folder is None:
+        rendered.append("source")
+    if rendered:
+        raise ValueError(
+            f"resolution: {config.resolution}, but {rendered[0]} is rendered, with at most "
+            f"{RENDERED_UP_TO}; lower it, or give {rendered[0]} a 'folder' of images"
+        )
 
 
 def _check_origins(label: str, variant: AnyVariant, variants: dict[str, AnyVariant]) -> None:

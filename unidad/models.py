@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from unidad.config import SOURCE_STUDENT, SOURCE_TEACHER
+from unidad.config import SOURCE_STUDENT, SOURCE_TEACHER, Config
 from unidad.files import atomic_folder, read_json, sha256
 from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.published import PublishedConfig
@@ -32,6 +32,8 @@ WEIGHTS = Path(__file__).parent / "weights"
 SHIPPED_SOURCE_TEACHER = WEIGHTS / "synthetic-faces-source"
 SHIPPED_FEATURE_NETWORK = WEIGHTS / "synthetic-faces-features"
 SHIPPED_SCENE_NETWORK = WEIGHTS / "synthetic-scenes-features"
+CHECKPOINT_ENDINGS = (".pt", ".pth", ".safetensors")
+"""Of a guided-diffusion checkpoint, which is one file; other models are folders."""
 SHIPPED_TEXT_TO_IMAGE = {
     SOURCE_TEACHER: WEIGHTS / "synthetic-scenes-source",
     SOURCE_STUDENT: WEIGHTS / "synthetic-scenes-student",
@@ -59,17 +61,34 @@ The noise levels are stored in `scheduler/`.
 """
 
 
-def place_source_teacher(origin: str, out: Path) -> None:
+def source_teacher_path(config: Config) -> Path:
+    """Where the configured source teacher comes from; ``train`` is a path where nothing is."""
+    if config.source_teacher != "shipped":
+        return Path(config.source_teacher)
+    if config.personalisation is not None:
+        return SHIPPED_TEXT_TO_IMAGE[SOURCE_TEACHER]
+    return SHIPPED_SOURCE_TEACHER
+
+
+def place_source_teacher(
+    origin: str, out: Path, resolution: int = RESOLUTION, command: str = ""
+) -> None:
     """Check a source teacher and write it as an exported, float32, many-step model.
 
     Args:
-        origin: ``shipped`` or a folder as `load_network` takes it: of an exported model, of a
-            diffusers ``DDPMPipeline``, or of `import_adm`.
+        origin: ``shipped``; a folder as `load_network` takes it: of an exported model, of a
+            diffusers ``DDPMPipeline``, or of `import_adm`; or a checkpoint, as `import_adm` takes
+            it with its defaults.
         out: model folder.
+        resolution: of a checkpoint's images, in pixels.
+        command: what was typed, for the card of an imported checkpoint.
 
     Raises:
         UserError: the folder or its weights are missing or of another architecture.
     """
+    if origin.endswith(CHECKPOINT_ENDINGS):
+        import_adm(Path(origin), out, resolution=resolution, command=command)
+        return
     network = load_network(SHIPPED_SOURCE_TEACHER if origin == "shipped" else origin)
     with atomic_folder(out) as partial:
         UnidadPipeline(network.unet, network.scheduler).save_pretrained(partial)

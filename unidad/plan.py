@@ -16,21 +16,26 @@ from unidad.config import (
     SOURCE,
     SOURCE_TEACHER,
     AnyVariant,
+    Archive,
     Config,
     Dmd2Variant,
     FinetuneVariant,
     RunSpec,
+    SourceData,
+    Target,
     TextToImage,
     UnidadVariant,
     origins,
     slug,
 )
-from unidad.files import atomic_file
+from unidad.files import atomic_file, local_path
 
 SOURCE_TEACHER_LABEL = "Source teacher"
 SOURCE_STUDENT_LABEL = "Source student"
 HELD_OUT_LABEL = "Held-out images"
 TRAINING_LABEL = "Training images"
+DOWNLOADS = "data/downloads"
+"""Where downloaded archives lie: all experiments share them."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,6 @@ class Plan:
     def row_spec(self, row: Row) -> dict:
         """All that `unidad evaluate` needs for one metrics file: what it is, and the paths."""
         variant = self.config.variants.get(row.label)
-        described = self.config.targets.get(row.target)
         training = self.training_images(row.target, row.shots)
         reference = f"{self.root}/data/{row.target}/reference.npz"
         trained = [] if row.run is None else self.lineage(row.run)
@@ -183,7 +187,7 @@ class Plan:
                 "trained_nfe": variant.nfe if variant else row.nfe,
                 "seed": row.run.seed if row.run else None,
             },
-            "domain": "faces" if row.target == SOURCE else described.domain,
+            "domain": self._domain(row.target),
             "network": self.feature_network,
             "images": f"{self.root}/{row.images}",
             "features": self.features(f"{self.root}/{row.images}"),
@@ -200,6 +204,10 @@ class Plan:
             "snapshots": f"{self.root}/runs/{followed}/snapshots" if followed else None,
             "trajectory": f"{self.root}/trajectories/{followed}.json" if followed else None,
         }
+
+    def sample_count(self, row: Row) -> int:
+        """How many images are drawn for a row; also of the controls, as a bound."""
+        return self.config.evaluation.samples
 
     def followed_run(self, row: Row) -> str | None:
         """The run whose snapshots belong to the row: its own, at the NFE it was trained for.
@@ -243,8 +251,9 @@ class Plan:
 
     @property
     def data_sets(self) -> list[str]:
-        """Names of the data folders: the source and every target."""
-        return [SOURCE, *self.config.targets]
+        """Names of the data folders: the source, if anything is trained on it, and every target."""
+        used = [SOURCE] if self.config.uses_source_images else []
+        return [*used, *self.config.targets]
 
     @property
     def source_teacher(self) -> str:
@@ -274,9 +283,37 @@ class Plan:
         return [self.training_images(run.target, run.shots)]
 
     def has_reference(self, target: str) -> bool:
-        """Whether the target has held-out images to measure against."""
-        described = self.config.targets.get(target)
-        return described is None or described.domain is not None or bool(described.reference)
+        """Whether the target, or the source, has held-out images to measure against."""
+        described = self.described(target)
+        return described.folder is None or described.reference is not None
+
+    def described(self, name: str) -> SourceData | Target:
+        """What the configuration says of the source or of a target."""
+        return self.config.source if name == SOURCE else self.config.targets[name]
+
+    @property
+    def archives(self) -> dict[tuple[str, str], Archive]:
+        """(data set, ``folder`` or ``reference``) → the archive that these images come in."""
+        keys = [(name, key) for name in self.data_sets for key in ("folder", "reference")]
+        given = {key: getattr(self.described(key[0]), key[1]) for key in keys}
+        return {key: origin for key, origin in given.items() if isinstance(origin, Archive)}
+
+    def archive_file(self, archive: Archive) -> str:
+        """Where an archive lies, or will lie once it is downloaded: under its hash."""
+        if archive.is_remote:
+            return f"{DOWNLOADS}/{archive.sha256.lower()[:16]}"
+        return str(local_path(archive.url))
+
+    def originals(self, name: str, key: str) -> str | None:
+        """The folder of a data set's own images, or of its held-out ones; None for rendered ones.
+
+        Args:
+            name: of the data set.
+            key: ``folder`` or ``reference``.
+        """
+        if (name, key) in self.archives:
+            return f"{self.root}/originals/{name}/{key}"
+        return getattr(self.described(name), key)
 
     def specs(self) -> dict[str, str]:
         """Path → JSON of every specification that a rule depends on."""
@@ -285,6 +322,10 @@ class Plan:
             **self._evaluation_specs(),
             **self._model_specs(),
             **{f"specs/data/{name}.json": self._data_spec(name) for name in self.data_sets},
+            **{
+                f"specs/originals/{name}/{key}.json": self._archive_spec(archive)
+                for (name, key), archive in self.archives.items()
+            },
         }
         texts = {path: json.dumps(value, indent=2) for path, value in contents.items()}
         texts["specs/config.json"] = config.model_dump_json(indent=2)
@@ -297,15 +338,35 @@ class Plan:
         return {f"{root}/{path}": text + "\n" for path, text in texts.items()}
 
     def _data_spec(self, name: str) -> dict:
-        config = self.config
-        if name == SOURCE:
-            own = {"domain": "faces", **config.source.model_dump()}
+        config, described = self.config, self.described(name)
+        if name != SOURCE:
+            own = {"domain": described.domain, **self._own_images(name), "shots": config.shots}
+        elif described.folder is None:
+            own = {"domain": "faces", **described.model_dump(exclude={"folder", "reference"})}
         else:
-            target = config.targets[name]
-            own = {**target.model_dump(include={"domain", "folder", "reference"})}
-            own["shots"] = config.shots
+            own = {**self._own_images(name), "shots": None, "images": described.images}
         common = {"resolution": config.resolution, "seed": config.data_seed}
         return common | own | {"reference_images": config.evaluation.reference_images}
+
+    def _own_images(self, name: str) -> dict:
+        own = {key: self.originals(name, key) for key in ("folder", "reference")}
+        if getattr(self.described(name), "shots_in_reference", "refuse") == "drop":
+            own["shots_in_reference"] = "drop"
+        return own
+
+    def _archive_spec(self, archive: Archive) -> dict:
+        """What `unidad unpack` reads; the hash of a download was checked when it came."""
+        return {
+            "archive": self.archive_file(archive),
+            "sha256": None if archive.is_remote else archive.sha256,
+            "inside": archive.inside,
+        }
+
+    def _domain(self, name: str) -> str | None:
+        """The synthetic domain; None for images of one's own."""
+        if name == SOURCE:
+            return "faces" if self.config.source.folder is None else None
+        return self.config.targets[name].domain
 
     def _model_specs(self) -> dict[str, dict]:
         config = self.config
@@ -377,8 +438,7 @@ class Plan:
                 f"samples/source/source-teacher/nfe{nfe}.npz",
             )
         ]
-        described = self.config.targets.get(target)
-        if described is None or described.domain is not None:
+        if self.described(target).folder is None:
             rows.append(Row(target, shots, HELD_OUT_LABEL, None, f"data/{target}/held_out.npz"))
         if shots is not None:
             rows.append(Row(target, shots, TRAINING_LABEL, None, f"data/{target}/shots{shots}.npz"))

@@ -123,6 +123,10 @@ class SubjectPlan(Plan):
             "grammar": self.config.targets[row.target].subject is not None,
         }
 
+    def sample_count(self, row: Row) -> int:
+        """How many images are drawn for a row: some of each prompt."""
+        return len(self.prompts(row.target)) * self.config.personalisation.images_per_prompt
+
     def followed_run(self, row: Row) -> str | None:
         """None: snapshots are not measured in personalisation."""
         return None
@@ -170,7 +174,8 @@ class SubjectPlan(Plan):
 
     def _data_spec(self, name: str) -> dict:
         target = self.config.targets[name]
-        own = target.model_dump(include={"subject", "folder", "reference"}, exclude_none=True)
+        own = {"subject": target.subject, **self._own_images(name)}
+        own = {key: value for key, value in own.items() if value is not None}
         if target.subject is not None:
             own["prompts"] = self.prompts(name)
             own["images_per_prompt"] = self.config.personalisation.images_per_prompt

@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         _set_threads(getattr(options, "threads", None))
-        options.handler(options)
+        status = options.handler(options)
     except (UserError, OSError) as error:
         for line in (str(error) or repr(error)).splitlines():
             print(f"unidad {options.verb}: {line}", file=sys.stderr)
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"unidad {options.verb}: interrupted; run it again to go on", file=sys.stderr)
         return 130
-    return 0
+    return status or 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from unidad.errors import UserError
 from unidad.files import read_json
 
-Handler: TypeAlias = Callable[[argparse.Namespace], None]
+Handler: TypeAlias = Callable[[argparse.Namespace], int | None]
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -24,7 +24,7 @@ def add_verb(
     Args:
         verbs: of the command line.
         name: of the verb.
-        handler: called with the parsed options.
+        handler: called with the parsed options; it may return the exit status.
         help_: one line, in lower case and without a full stop.
         example: a call, without the leading ``unidad``.
     """

@@ -7,12 +7,68 @@ from inspect import signature
 from pathlib import Path
 
 from unidad.cli.common import Verbs, add_verb, read_settings
+from unidad.errors import UserError
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add this module's verbs, in the order of the help."""
+    _add_fetch(verbs)
+    _add_unpack(verbs)
     _add_prepare(verbs)
     _add_contact_sheet(verbs)
+
+
+def _add_fetch(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "fetch",
+        _fetch,
+        "download a file: resumed where a connection broke, and checked against its SHA-256",
+        "fetch https://server.example/babies.zip --out data/babies.zip",
+    )
+    parser.add_argument("address", help="http, https or file address")
+    parser.add_argument("--out", type=Path, required=True, help="file to write")
+    parser.add_argument("--sha256", help="what it must be (default: any; it is printed)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from unidad.data.fetch import fetch
+
+    found = fetch(options.address, options.out, options.sha256, not options.quiet)
+    print(f"{options.out}: sha256 {found}")
+
+
+def _add_unpack(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "unpack",
+        _unpack,
+        "unpack the images of a zip or tar archive into one folder",
+        "unpack data/afhq.zip --inside afhq/train/cat --out data/cats",
+    )
+    parser.add_argument("archive", nargs="?", help=".zip, .tar, .tar.gz, .tar.bz2 or .tar.xz")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--settings", type=Path, help="JSON with archive, sha256, inside")
+    parser.add_argument("--inside", help="folder of the archive (default: all of it)")
+    parser.add_argument("--sha256", help="what the archive must be (default: any)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _unpack(options: argparse.Namespace) -> None:
+    from unidad.data.archive import unpack_images
+    from unidad.data.fetch import check_sha256
+
+    keys = ("archive", "sha256", "inside")
+    settings = dict.fromkeys(keys) | read_settings(options.settings, keys)
+    settings |= {key: getattr(options, key) for key in keys if getattr(options, key) is not None}
+    if settings["archive"] is None:
+        raise UserError("which archive? give its path")
+    archive = Path(settings["archive"])
+    if settings["sha256"] is not None:
+        check_sha256(archive, settings["sha256"])
+    count = unpack_images(archive, options.out, settings["inside"] or "", not options.quiet)
+    print(f"{options.out}: {count} images")
 
 
 def _add_prepare(verbs: Verbs) -> None:

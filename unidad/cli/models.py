@@ -92,14 +92,23 @@ def _add_source_teacher(verbs: Verbs) -> None:
         "check a source teacher and put it in place as an exported model",
         "source-teacher shipped --out results/default/models/source_teacher",
     )
-    parser.add_argument("origin", help="`shipped`, or a folder with unet/ and scheduler/")
+    parser.add_argument(
+        "origin",
+        help="`shipped`, a folder with unet/ and scheduler/, or a guided-diffusion checkpoint",
+    )
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
+    parser.add_argument(
+        "--resolution",
+        type=int,
+        default=256,
+        help="of a checkpoint's images, in pixels (default 256)",
+    )
 
 
 def _source_teacher(options: argparse.Namespace) -> None:
     from unidad.models import place_source_teacher
 
-    place_source_teacher(options.origin, options.out)
+    place_source_teacher(options.origin, options.out, options.resolution, command_line())
 
 
 def _add_text_to_image(verbs: Verbs) -> None:

@@ -1,16 +1,23 @@
-"""The verb that shows what an experiment consists of."""
+"""Verbs that tell what an experiment consists of, what it costs, and what it still needs."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unidad.cli.common import Verbs, add_verb
 
+if TYPE_CHECKING:
+    from unidad.plan import Plan
+
+RATES = Path("benchmarks/rates.csv")
+
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add the verb."""
+    """Add this module's verbs, in the order of the help."""
     _add_plan(verbs)
+    _add_doctor(verbs)
 
 
 def _add_plan(verbs: Verbs) -> None:
@@ -24,6 +31,16 @@ def _add_plan(verbs: Verbs) -> None:
     parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="YAML file")
     parser.add_argument("--write", action="store_true", help="write the run specifications")
     parser.add_argument("--root", action="store_true", help="print only where results go")
+    parser.add_argument(
+        "--summary", action="store_true", help="tell GPU hours and disk space, not every run"
+    )
+    _add_rates(parser)
+
+
+def _add_rates(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rates", type=Path, default=RATES, help=f"CSV of measured rates (default {RATES})"
+    )
 
 
 def _plan(options: argparse.Namespace) -> None:
@@ -34,9 +51,24 @@ def _plan(options: argparse.Namespace) -> None:
     if options.root:
         print(plan.root)
         return
-    runs = plan.runs()
-    print(f"{len(runs)} training runs, {len(plan.rows())} measured rows, under {plan.root}/")
-    for run in runs:
+    print(f"{len(plan.runs())} training runs, {len(plan.rows())} measured rows, under {plan.root}/")
+    if options.summary:
+        _summarise(plan, options.rates)
+    else:
+        _list_runs(plan)
+    if options.write:
+        print(f"{len(plan.write_specs())} specifications written or changed")
+
+
+def _summarise(plan: Plan, rates: Path) -> None:
+    from unidad.estimate import describe, estimate, read_rates
+
+    for line in describe(estimate(plan, read_rates(rates)), rates):
+        print(line)
+
+
+def _list_runs(plan: Plan) -> None:
+    for run in plan.runs():
         needs = ", ".join(sorted({needed.label for needed in plan.dependencies(run).values()}))
         spec = plan.spec(run)
         updates = spec.variant.training.student_updates
@@ -44,5 +76,24 @@ def _plan(options: argparse.Namespace) -> None:
             f"  {run.key}: {spec.variant.method}, {updates} student updates"
             + (f", after {needs}" if needs else "")
         )
-    if options.write:
-        print(f"{len(plan.write_specs())} specifications written or changed")
+
+
+def _add_doctor(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "doctor",
+        _doctor,
+        "check environment, GPU, disk, weights, data and configuration; status 1 if one is missing",
+        "doctor --config configs/paper_fsig.yaml",
+    )
+    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="YAML file")
+    _add_rates(parser)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from unidad.doctor import MISSING, examine
+
+    findings = examine(options.config, options.rates)
+    for finding in findings:
+        print(finding)
+    return int(any(finding.state == MISSING for finding in findings))

@@ -261,7 +261,8 @@ def prepare_folder_target(
         folder: the user's images.
         shots: numbers of training images.
         resolution: height and width in pixels.
-        reference: a second folder with other images of the same kind, to measure against.
+        reference: a second folder with other images of the same kind, to measure against; given
+            the first one again, its images that are no shots.
         shots_in_reference: training images there are an error (``refuse``), or left out (``drop``).
 
     Returns:
@@ -273,11 +274,14 @@ def prepare_folder_target(
     """
     shots = checked_shots(shots)
     _refuse_to_mix(out, folder)
-    parts = _own_shots(Path(folder), shots, resolution)
+    same = reference is not None and Path(reference).resolve() == Path(folder).resolve()
+    whole = _loaded(Path(folder), resolution, unique=not same)
+    parts = _own_shots(whole, folder, shots)
     if reference is not None:
         largest = parts[shots_file(shots[-1])]
-        held_out = _loaded(Path(reference), resolution, unique=False)
-        parts[REFERENCE] = _without_shots(held_out, largest, reference, shots_in_reference)
+        held_out = whole if same else _loaded(Path(reference), resolution, unique=False)
+        overlap = "drop" if same else shots_in_reference
+        parts[REFERENCE] = _without_shots(held_out, largest, reference, overlap)
     return write_folder(Path(out), parts, _own(resolution))
 
 
@@ -414,9 +418,8 @@ def _loaded(folder: Path, resolution: int, limit: int | None = None, unique: boo
     return Part(images, {"originals": originals})
 
 
-def _own_shots(folder: Path, shots: list[int], resolution: int) -> dict[str, Part]:
+def _own_shots(whole: Part, folder: str | Path, shots: list[int]) -> dict[str, Part]:
     """The first k images for each k of `shots`, which is sorted."""
-    whole = _loaded(folder, resolution)
     if len(whole.images) < shots[-1]:
         raise UserError(
             f"{printable(folder)}: {len(whole.images)} images, but {shots[-1]} shots are asked "

@@ -32,12 +32,10 @@ def published_weights(url: str) -> dict[str, Tensor]:
     Raises:
         UserError: the file is absent and cannot be downloaded, or its SHA-256 is another.
     """
-    name = url.rsplit("/", 1)[-1]
-    digits = name.removesuffix(".pth").rsplit("-", 1)[-1]
-    folder = os.environ.get(FOLDER)
-    path = (Path(folder) if folder else Path(torch.hub.get_dir()) / "checkpoints") / name
+    path = weights_file(url)
+    digits = path.stem.rsplit("-", 1)[-1]
     if not path.is_file():
-        if folder:
+        if os.environ.get(FOLDER):
             raise UserError(f"{path}: no such file; download {url} into this folder")
         _download(url, path, digits)
     found = sha256(path)
@@ -84,6 +82,13 @@ def published_folder(name: str) -> Path:
         f"`hf download {name} --local-dir {short}`, and name the folder above it in the "
         f"environment variable {FOLDER}"
     )
+
+
+def weights_file(url: str) -> Path:
+    """Where `published_weights` looks for the file of an address."""
+    folder = os.environ.get(FOLDER)
+    cache = Path(folder) if folder else Path(torch.hub.get_dir()) / "checkpoints"
+    return cache / url.rsplit("/", 1)[-1]
 
 
 def _download(url: str, path: Path, digits: str) -> None:

@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from unidad.config import parse_config
 from unidad.errors import UserError
+from unidad.plan import DOWNLOADS
 from unidad.plan_subjects import make_plan
 
 try:
@@ -36,13 +37,32 @@ def in_folder(*names):
     return [f"{ROOT}/data/{{target}}/{name}" for name in names]
 
 
-def originals(wildcards):
-    """The user's own files: a changed one runs the preparation again."""
-    target = TARGETS[wildcards.target]
-    folders = [Path(folder) for folder in (target.folder, target.reference) if folder]
-    return sorted(
-        str(path) for folder in folders for path in folder.glob("*") if path.is_file()
-    )
+def originals(name):
+    """The user's own images of a data set: changed ones run the preparation again.
+
+    The source has too many to name each, and an archive is a folder once it is unpacked.
+    """
+    found = {}
+    for key in ("folder", "reference"):
+        folder = PLAN.originals(name, key)
+        if (name, key) in PLAN.archives:
+            found[folder] = None
+        elif folder and Path(folder).is_dir():
+            files = (str(path) for path in Path(folder).glob("*") if path.is_file())
+            found |= dict.fromkeys([folder] if name == "source" else sorted(files))
+    return list(found)
+
+
+def if_there(path):
+    """A user's own file as an input; of a missing one the rule's command tells, at run time."""
+    return [path] if Path(path).is_file() else []
+
+
+def archive_needed(wildcards):
+    """The archive that a data set's images come in."""
+    archive = PLAN.archives[wildcards.name, wildcards.key]
+    file = PLAN.archive_file(archive)
+    return [file] if archive.is_remote else if_there(file)
 
 
 def models_needed(wildcards):

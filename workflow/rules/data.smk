@@ -1,6 +1,7 @@
 # Data sets: the source, every target's shots and held-out images, a contact sheet of all.
 #
 # A folder of one's own may come without held-out images, so the rules differ in what they promise.
+# Archives are downloaded once for all experiments, and unpacked into a folder.
 
 SYNTHETIC = [name for name, target in TARGETS.items() if not target.folder]
 MEASURED = [
@@ -8,16 +9,62 @@ MEASURED = [
 ]
 UNMEASURED = [name for name in TARGETS if not PLAN.has_reference(name)]
 SHOTS = [f"shots{shots}.npz" for shots in PLAN.config.shots]
+SOURCE_SETS = ["train.npz"]
+if PLAN.has_reference("source"):
+    SOURCE_SETS.append("reference.npz")
+if PLAN.config.source.folder is None:
+    SOURCE_SETS.append("held_out.npz")
+REMOTE = {
+    PLAN.archive_file(archive): archive
+    for archive in PLAN.archives.values()
+    if archive.is_remote
+}
+
+
+rule download:
+    output:
+        f"{DOWNLOADS}/{{digits}}",
+    log:
+        f"{ROOT}/logs/download/{{digits}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/download/{{digits}}.tsv"
+    wildcard_constraints:
+        digits="[0-9a-f]+",
+    conda:
+        "../../envs/unidad.yaml"
+    params:
+        archive=lambda wildcards: REMOTE[f"{DOWNLOADS}/{wildcards.digits}"],
+    retries: 2
+    shell:
+        "python -m unidad fetch {params.archive.url:q} --sha256 {params.archive.sha256}"
+        " --out {output} > {log} 2>&1"
+
+
+rule unpack:
+    input:
+        archive_needed,
+        spec=f"{SPECS}/originals/{{name}}/{{key}}.json",
+    output:
+        directory(f"{ROOT}/originals/{{name}}/{{key}}"),
+    log:
+        f"{ROOT}/logs/unpack/{{name}}/{{key}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/unpack/{{name}}/{{key}}.tsv"
+    wildcard_constraints:
+        name=one_of(PLAN.data_sets),
+        key="folder|reference",
+    conda:
+        "../../envs/unidad.yaml"
+    shell:
+        "python -m unidad unpack --settings {input.spec} --out {output} > {log} 2>&1"
 
 
 rule prepare_source:
     input:
+        originals("source"),
         settings=f"{SPECS}/data/source.json",
     output:
-        expand(
-            f"{ROOT}/data/source/{{name}}",
-            name=["train.npz", "reference.npz", "held_out.npz"],
-        ),
+        expand(f"{ROOT}/data/source/{{name}}", name=SOURCE_SETS),
         manifest=f"{ROOT}/data/source/manifest.json",
     log:
         f"{ROOT}/logs/prepare/source.log",
@@ -54,7 +101,7 @@ rule prepare_target:
 
 use rule prepare_target as prepare_folder_with_reference with:
     input:
-        originals,
+        lambda wildcards: originals(wildcards.target),
         settings=f"{SPECS}/data/{{target}}.json",
     output:
         in_folder(*SHOTS, "reference.npz"),
@@ -65,7 +112,7 @@ use rule prepare_target as prepare_folder_with_reference with:
 
 use rule prepare_target as prepare_folder with:
     input:
-        originals,
+        lambda wildcards: originals(wildcards.target),
         settings=f"{SPECS}/data/{{target}}.json",
     output:
         in_folder(*SHOTS),

@@ -30,6 +30,7 @@ else:
     rule source_teacher:
         input:
             f"{SPECS}/models/source_teacher.json",
+            if_there(PLAN.config.source_teacher),
         output:
             directory(PLAN.source_teacher),
         log:
@@ -40,8 +41,10 @@ else:
             "../../envs/unidad.yaml"
         params:
             origin=PLAN.config.source_teacher,
+            resolution=PLAN.config.resolution,
         shell:
-            "python -m unidad source-teacher {params.origin:q} --out {output} > {log} 2>&1"
+            "python -m unidad source-teacher {params.origin:q} --resolution {params.resolution}"
+            " --out {output} > {log} 2>&1"
 
 
 rule feature_network:

@@ -1,0 +1,195 @@
+"""What an experiment needs, what of it is here, and how to mend the rest."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from packaging.requirements import Requirement
+
+from unidad import __version__
+from unidad.config import Archive, Config, load_config
+from unidad.data.folder import image_paths
+from unidad.errors import UserError
+from unidad.estimate import estimate, read_rates
+from unidad.metrics.pretrained import FOLDER, weights_file
+from unidad.plan import Plan
+from unidad.plan_subjects import make_plan
+
+OK, NOTE, MISSING = "ok", "note", "missing"
+LOCK = Path(__file__).parents[1] / "requirements.lock"
+BOUND_TO_GPU = 128
+"""Pixels above which training on a processor makes no sense."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        state: ok; note: the experiment runs, but perhaps not as meant; missing: it cannot.
+        topic: what was looked at.
+        text: what was found, and how to mend it.
+    """
+
+    state: str
+    topic: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.state:<8}{self.topic}: {self.text}"
+
+
+def examine(config_file: Path, rates: Path) -> list[Finding]:
+    """Look at everything that an experiment needs, and change nothing.
+
+    Args:
+        config_file: its configuration.
+        rates: see `read_rates`.
+    """
+    findings = [*_environment(), _gpu()]
+    try:
+        config = load_config(config_file)
+        plan = make_plan(config)
+        plan.specs()
+    except UserError as error:
+        lines = str(error).splitlines()
+        return findings + [Finding(MISSING, "configuration", line) for line in lines]
+    about = f"{len(plan.runs())} training runs, {len(plan.rows())} measured rows"
+    findings.append(Finding(OK, "configuration", f"{config_file}: {about}"))
+    if config.resolution > BOUND_TO_GPU and not torch.cuda.is_available():
+        side = f"{config.resolution}x{config.resolution}"
+        findings.append(Finding(NOTE, "GPU", f"{side} images want one; see docs/workflow.md"))
+    return [*findings, _disk(plan, rates), *_models(config), *_weights(config), *_data(plan)]
+
+
+def _environment() -> Iterator[Finding]:
+    yield Finding(OK, "environment", f"unidad {__version__}, Python {platform.python_version()}")
+    needed = [Requirement(line) for line in metadata.requires("unidad") or ()]
+    needed = [package for package in needed if "extra" not in str(package.marker or "")]
+    unmet = _differences(needed)
+    if unmet:
+        text = f"{', '.join(unmet.values())}; pip install -r requirements.lock"
+        yield Finding(MISSING, "packages", text)
+    if not LOCK.exists():
+        return
+    lines = [line for line in LOCK.read_text().splitlines() if line and line[0] != "#"]
+    pinned = [Requirement(line) for line in lines]
+    others = _differences([package for package in pinned if package.name not in unmet])
+    if others:
+        shown = ", ".join(list(others.values())[:5]) + (", ..." if len(others) > 5 else "")
+        yield Finding(NOTE, "packages", f"{len(others)} are not as in {LOCK.name}: {shown}")
+    elif not unmet:
+        yield Finding(OK, "packages", f"{len(pinned)} as in {LOCK.name}")
+
+
+def _differences(wanted: list[Requirement]) -> dict[str, str]:
+    """Package → "torch 2.5.0, not >=2.6", for those that are absent or of another version."""
+    found = {}
+    for package in wanted:
+        if package.marker is not None and not package.marker.evaluate():
+            continue
+        try:
+            version = metadata.version(package.name)
+        except metadata.PackageNotFoundError:
+            found[package.name] = f"{package.name} is not installed"
+            continue
+        if not package.specifier.contains(version, prereleases=True):
+            found[package.name] = f"{package.name} {version}, not {package.specifier}"
+    return found
+
+
+def _gpu() -> Finding:
+    if not torch.cuda.is_available():
+        return Finding(NOTE, "GPU", "none seen from here; everything runs on the processor")
+    device = torch.cuda.get_device_properties(0)
+    count, memory = torch.cuda.device_count(), device.total_memory / 1e9
+    half = "bf16" if torch.cuda.is_bf16_supported() else "no bf16: set training.bf16 to false"
+    return Finding(OK, "GPU", f"{count} x {device.name}, {memory:.0f} GB, {half}")
+
+
+def _disk(plan: Plan, rates: Path) -> Finding:
+    needed, free = estimate(plan, read_rates(rates)).disk, shutil.disk_usage(".").free
+    text = f"{free / 1e9:.1f} GB free, about {needed / 1e9:.1f} GB wanted"
+    if needed > free:
+        return Finding(MISSING, "disk", f"{text}; make room, or make results/ a link elsewhere")
+    return Finding(OK, "disk", text)
+
+
+def _models(config: Config) -> Iterator[Finding]:
+    given = {"source_teacher": config.source_teacher, "feature_network": config.feature_network}
+    if config.personalisation is not None:
+        given = {"source_teacher": config.source_teacher, "source_student": config.source_student}
+        if config.personalisation.student_unet is not None:
+            given["personalisation.student_unet"] = config.personalisation.student_unet
+    for key, value in given.items():
+        if value in ("shipped", "train", "published"):
+            yield Finding(OK, key, value)
+        elif Path(value).exists():
+            yield Finding(OK, key, f"{value}; `unidad check-model` tells what it holds")
+        else:
+            yield Finding(MISSING, key, f"{value} is not there; {_whence(value)}")
+
+
+def _weights(config: Config) -> Iterator[Finding]:
+    if config.feature_network != "published" or config.personalisation is not None:
+        return
+    from unidad.metrics.inception import WEIGHTS_URL
+    from unidad.metrics.lpips_network import TRUNKS
+
+    for url in (WEIGHTS_URL, TRUNKS[config.published_features.trunk]):
+        file = weights_file(url)
+        if file.is_file():
+            yield Finding(OK, "weights", str(file))
+        elif os.environ.get(FOLDER):
+            yield Finding(MISSING, "weights", f"{file} is not there; download {url} to it")
+        else:
+            text = f"{url} will be downloaded; without a network, see {FOLDER} in docs/metrics.md"
+            yield Finding(NOTE, "weights", text)
+
+
+def _data(plan: Plan) -> Iterator[Finding]:
+    for name in plan.data_sets:
+        for key in ("folder", "reference"):
+            origin = getattr(plan.described(name), key)
+            if origin is None:
+                continue
+            shots = max(plan.config.shots) if key == "folder" and name != "source" else 1
+            topic = f"{name}.{key}"
+            if isinstance(origin, Archive):
+                yield _archive(plan, origin, topic)
+            else:
+                yield _folder(origin, topic, shots)
+
+
+def _archive(plan: Plan, archive: Archive, topic: str) -> Finding:
+    file = plan.archive_file(archive)
+    if Path(file).is_file():
+        return Finding(OK, topic, file)
+    if archive.is_remote:
+        return Finding(NOTE, topic, f"{archive.url} will be downloaded to {file}")
+    return Finding(MISSING, topic, f"{file} is not there; {_whence(file)}")
+
+
+def _folder(folder: str, topic: str, shots: int) -> Finding:
+    if not Path(folder).exists():
+        return Finding(MISSING, topic, f"{folder} is not there; {_whence(folder)}")
+    try:
+        count = len(image_paths(folder))
+    except UserError as error:
+        return Finding(MISSING, topic, str(error))
+    if count < shots:
+        return Finding(MISSING, topic, f"{folder}: {count} images, {shots} are wanted; add some")
+    return Finding(OK, topic, f"{folder}: {count} images")
+
+
+def _whence(path: str) -> str:
+    """Where an absent file may come from."""
+    tracked = Path(f"{path.rstrip('/')}.dvc")
+    return f"dvc pull {tracked}" if tracked.exists() else "docs/paper.md tells where to get it"
