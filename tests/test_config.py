@@ -167,3 +167,62 @@ def test_missing_and_broken_files(tmp_path):
 
 def test_slug():
     assert slug("Uni-DAD (no target teacher)") == "uni-dad-no-target-teacher"
+
+
+HASH = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("given", "url", "inside"),
+    [
+        ("photos.zip", "photos.zip", ""),
+        ("data/PHOTOS.TAR.GZ", "data/PHOTOS.TAR.GZ", ""),
+        ("file:///data/photos", "file:///data/photos", ""),
+        ({"url": "photos", "inside": "a/b"}, "photos", "a/b"),
+        ({"url": "https://server/a.zip", "sha256": HASH}, "https://server/a.zip", ""),
+    ],
+)
+def test_archives_by_path_and_by_address(given, url, inside):
+    config = parse_config(minimal(targets={"mine": {"folder": given}}), "c")
+    archive = config.targets["mine"].folder
+    assert (archive.url, archive.inside) == (url, inside)
+    assert archive.is_remote == url.startswith("https")
+    again = parse_config(json.loads(config.model_dump_json()), "c")
+    assert again == config
+
+
+def test_a_folder_is_a_path():
+    config = parse_config(minimal(targets={"mine": {"folder": "my.zip.d/photos"}}), "c")
+    assert config.targets["mine"].folder == "my.zip.d/photos"
+
+
+@pytest.mark.parametrize(
+    ("folder", "line"),
+    [
+        ("https://server/a.zip", "mine.folder: a download needs its hash: {url: https://server/a"),
+        ({"url": "https://server/a.zip"}, "targets.mine.folder: a download needs its hash"),
+        ("s3://bucket/a.zip", "targets.mine.folder: s3://bucket/a.zip: only http, https and file"),
+        ({"url": "a.zip", "sha256": "12"}, "targets.mine.folder.sha256: String should match"),
+        ({"url": "a.zip", "folder": "x"}, "targets.mine.folder.folder: unknown key"),
+        ({"inside": "x"}, "targets.mine.folder.url: this key is missing"),
+        (7, "targets.mine.folder: Input should be"),
+    ],
+)
+def test_a_mistake_in_an_archive_is_one_line(folder, line):
+    message = error_of(minimal(targets={"mine": {"folder": folder}}))
+    assert line in message
+    assert len(message.splitlines()) == 1
+
+
+def test_rendered_images_have_a_largest_resolution():
+    mine = {"mine": {"folder": "photos"}}
+    line = "resolution: 144, but targets.babies is rendered, with at most 128; lower it, or give"
+    assert line in error_of(minimal(resolution=144))
+    on_source = {"DMD2": {"method": "dmd2", "domain": "source", "nfe": 3}}
+    asked = minimal(resolution=256, targets=mine, variants=on_source)
+    assert "256, but source is rendered, with at most 128" in error_of(asked)
+    fine = parse_config(asked | {"source": {"folder": "faces", "images": 7}}, "c")
+    assert (fine.resolution, fine.source.images) == (256, 7)
+    assert parse_config(minimal(resolution=512, targets=mine), "c").resolution == 512
+    assert "512, found 528" in error_of(minimal(resolution=528, targets=mine))
+    assert "'reference' goes with 'folder'" in error_of(minimal(source={"reference": "x"}))

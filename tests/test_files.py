@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from unidad.errors import UserError
-from unidad.files import atomic_file, atomic_folder, read_json, sha256, write_json
+from unidad.files import (
+    atomic_file,
+    atomic_folder,
+    local_path,
+    read_json,
+    sha256,
+    write_json,
+)
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -125,3 +132,12 @@ def test_sha256_of_a_file(tmp_path):
     assert sha256(tmp_path / "abc") == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
+
+
+def test_addresses_of_this_machine_and_of_others():
+    assert local_path("data/a.zip") == Path("data/a.zip")
+    assert local_path("file:///data/my%20images.zip") == Path("/data/my images.zip")
+    assert local_path("https://server/a.zip") is None
+    for address in ("ftp://server/a.zip", "file://server/a.zip"):
+        with pytest.raises(UserError, match="only http, https and file addresses"):
+            local_path(address)

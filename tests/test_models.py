@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from adm_reference import Adm, random_state
 from safetensors.torch import load_file
 
 from unidad.errors import UserError
@@ -156,3 +157,27 @@ def test_an_unfit_feature_network_leaves_nothing(feature_network, tmp_path):
     with pytest.raises(UserError, match="not a feature network's configuration"):
         place_feature_network(str(feature_network), tmp_path / "placed")
     assert not list(tmp_path.glob("placed*"))
+
+
+def test_a_checkpoint_is_imported_as_source_teacher(tmp_path):
+    adm = Adm(base=64, multipliers=(1,), attention=(0,), head=64)
+    torch.save(random_state(adm), tmp_path / "tiny.pt")
+    place_source_teacher(str(tmp_path / "tiny.pt"), tmp_path / "teacher", 16, "typed this")
+    pipeline = load_pipeline(tmp_path / "teacher")
+    assert pipeline.unet.config.sample_size == 16
+    assert "typed this" in (tmp_path / "teacher/README.md").read_text()
+
+
+class Malicious:
+    def __reduce__(self):
+        return (open, ("stolen.txt", "w"))
+
+
+def test_a_malicious_checkpoint_is_refused_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"time_embed.0.weight": Malicious()}, "bad.pt")
+    with pytest.raises(UserError) as caught:
+        place_source_teacher("bad.pt", tmp_path / "teacher")
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("bad.pt: holds a pickled '")
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.pt"]

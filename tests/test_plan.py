@@ -113,3 +113,56 @@ def test_a_folder_without_reference_has_nothing_to_measure_against():
     assert "Held-out images" not in labels
     row = next(row for row in p.rows() if row.target == "mine")
     assert p.row_spec(row)["reference_features"] is None
+
+
+REMOTE = {"url": "https://server/faces.zip", "sha256": "AB" * 32, "inside": "faces"}
+
+
+def test_archives_are_unpacked_before_they_are_prepared():
+    targets = {"mine": {"folder": "my.zip", "reference": "others", "shots_in_reference": "drop"}}
+    p = plan(targets=targets, source={"folder": REMOTE, "images": 7})
+    root = "results/default"
+    assert p.originals("mine", "folder") == f"{root}/originals/mine/folder"
+    assert p.originals("mine", "reference") == "others"
+    specs = {
+        path: json.loads(text) for path, text in p.specs().items() if "/specs/runs" not in path
+    }
+    assert specs[f"{root}/specs/originals/mine/folder.json"] == {
+        "archive": "my.zip",
+        "sha256": None,
+        "inside": "",
+    }
+    assert specs[f"{root}/specs/originals/source/folder.json"] == {
+        "archive": "data/downloads/abababababababab",
+        "sha256": None,
+        "inside": "faces",
+    }
+    mine, source = (specs[f"{root}/specs/data/{name}.json"] for name in ("mine", "source"))
+    assert mine["folder"] == f"{root}/originals/mine/folder"
+    assert (mine["reference"], mine["shots_in_reference"]) == ("others", "drop")
+    assert (source["folder"], source["shots"], source["images"]) == (
+        f"{root}/originals/source/folder",
+        None,
+        7,
+    )
+    assert "domain" not in source
+
+
+def test_a_source_of_one_s_own_has_what_it_was_given():
+    p = plan(source={"folder": "faces"})
+    labels = [row.label for row in p.rows() if row.target == "source" and row.run is None]
+    assert labels == ["Source teacher"]
+    (row,) = [row for row in p.rows() if row.target == "source" and row.run is None]
+    assert p.row_spec(row)["reference_features"] is None
+    assert p.row_spec(row)["domain"] is None
+    given = plan(source={"folder": "faces", "reference": "others"})
+    assert given.row_spec(row)["reference_features"].endswith("data/source/reference.npz")
+
+
+def test_source_images_are_made_where_something_is_trained_on_them():
+    assert plan().data_sets == ["source", "babies", "cats"]
+    without = plan(variants={"FT": {"method": "finetune", "nfe": 25}})
+    assert without.data_sets == ["babies", "cats"]
+    assert not any("/source" in path for path in without.specs() if "/data/" in path)
+    training = plan(variants={"FT": {"method": "finetune", "nfe": 25}}, source_teacher="train")
+    assert training.data_sets == ["source", "babies", "cats"]

@@ -1,12 +1,14 @@
 """`prepare` and `contact-sheet`: what they write, and mistakes in a folder of images."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from unidad.data.image_set import ImageSet
+from unidad.files import sha256
 
 
 def test_prepare_takes_a_folder_as_it_is(image_set, told):
@@ -52,3 +54,32 @@ def test_each_problem_has_a_line_of_its_own(told):
     assert status == 2
     starts = ["unidad prepare: photos/a.png: not an", "unidad prepare: photos/b.png: not an"]
     assert [line[: len(start)] for line, start in zip(err, starts, strict=True)] == starts
+
+
+def test_fetch_and_unpack_from_this_machine(image_set, told, complains):
+    with zipfile.ZipFile("photos.zip", "w") as archive:
+        for number, pixels in enumerate(image_set.images[:3]):
+            Image.fromarray(pixels).save("one.png")
+            archive.write("one.png", f"set/{number}.png")
+    digest = sha256(Path("photos.zip"))
+    fetched = told("fetch", Path("photos.zip").resolve().as_uri(), "--out", "data/a.zip", "--quiet")
+    assert fetched == (0, [f"data/a.zip: sha256 {digest}"], [])
+    unpacked = told("unpack", "data/a.zip", "--inside", "set", "--sha256", digest, "--out", "mine")
+    assert unpacked == (0, ["mine: 3 images"], [])
+    assert [path.name for path in sorted(Path("mine").iterdir())] == ["0.png", "1.png", "2.png"]
+    settings = {"archive": "data/a.zip", "sha256": None, "inside": ""}
+    Path("settings.json").write_text(json.dumps(settings))
+    assert told("unpack", "--settings", "settings.json", "--out", "all")[1] == ["all: 3 images"]
+    wrong = ("unpack", "data/a.zip", "--sha256", "0" * 64, "--out", "no")
+    complains(wrong, "data/a.zip: its SHA-256 is ", digest)
+    complains(("unpack", "--out", "no"), "which archive? give its path")
+
+
+def test_archives_that_are_refused(complains):
+    with zipfile.ZipFile("bad.zip", "w") as archive:
+        archive.writestr("../escaped.png", b"x")
+    complains(("unpack", "bad.zip", "--out", "no"), "bad.zip: '../escaped.png' leads out of it")
+    with zipfile.ZipFile("bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(2**27))
+    complains(("unpack", "bomb.zip", "--out", "no"), "bomb.zip: unpacks to more than 67.1MB")
+    complains(("fetch", "no.zip", "--out", "a.zip"), "no.zip: no such file")

@@ -30,3 +30,24 @@ def test_mistakes_in_a_configuration(config, complains):
     complains((*plan, config(experimnt="x")), "tiny.yaml: experimnt: unknown key")
     complains((*plan, config(resolution=33)), "tiny.yaml: resolution: ", "16, found 33")
     complains(("report", "--config", config()), "results/tiny/metrics/", "no such metrics")
+
+
+def test_summary_tells_what_it_costs(config, told):
+    Path("rates.csv").write_text(
+        "method,resolution,batch_size,seconds,device\nfinetune,32,8,3600,x\ndmd2,32,8,0,x\n"
+    )
+    status, out, err = told("plan", "--config", config(), "--summary", "--rates", "rates.csv")
+    assert (status, err, len(out)) == (0, [], 3)
+    assert out[0] == "2 training runs, 5 measured rows, under results/tiny/"
+    assert out[1] == "GPU hours: at least 7.0; no rate of sampling at this size in rates.csv"
+    assert out[2].startswith("disk: images and features 0.0 GB, models 0.1 GB, and ")
+
+
+def test_doctor_s_status_tells_whether_something_is_missing(config, told):
+    status, out, err = told("doctor", "--config", config())
+    assert (status, err) == (0, [])
+    assert "ok      source_teacher: shipped" in out
+    missing = config(targets={"mine": {"folder": "photos"}})
+    status, out, err = told("doctor", "--config", missing)
+    assert (status, err) == (1, [])
+    assert "missing mine.folder: photos is not there; docs/paper.md tells where to get it" in out

@@ -247,6 +247,51 @@ def test_ten_photographs_at_32_pixels(tmp_path):
     assert ImageSet.load(tmp_path / "shots10.npz").images.shape == (10, 32, 32, 3)
 
 
+def test_training_images_can_be_left_out_of_the_reference(tmp_path, caplog):
+    """The published test sets hold the training images."""
+    own = own_images(tmp_path / "own", 2)
+    other = own_images(tmp_path / "other", 3, first_level=10)  # its 0.png is our 1.png
+    options = {"shots": (2,), "resolution": 16, "shots_in_reference": "drop"}
+    manifest = prepare_folder_target(tmp_path / "out", own, reference=other, **options)
+    images = ImageSet.load(tmp_path / "out/reference.npz").images
+    assert images[:, 0, 0, 0].tolist() == [20, 30]
+    names = [original["name"] for original in manifest["files"]["reference.npz"]["originals"]]
+    assert names == ["1.png", "2.png"]
+    assert "other: 1 training images are left out of it" in caplog.text
+
+
+def test_the_same_folder_as_reference_is_the_rest_of_it(tmp_path):
+    own = own_images(tmp_path / "own", 5)
+    (own / "copy.png").write_bytes((own / "4.png").read_bytes())
+    prepare_folder_target(tmp_path / "out", own, shots=(1, 2), resolution=16, reference=own)
+    levels = {
+        name: ImageSet.load(tmp_path / "out" / name).images[:, 0, 0, 0].tolist()
+        for name in ("shots2.npz", "reference.npz")
+    }
+    assert levels == {"shots2.npz": [0, 10], "reference.npz": [20, 30, 40, 40]}
+
+
+def test_a_reference_without_other_images_is_refused(tmp_path):
+    own = own_images(tmp_path / "own", 2)
+    with pytest.raises(UserError, match="is also a training image"):
+        prepare_folder_target(tmp_path / "out", own, shots=(2,), resolution=16, reference=own)
+
+
+def test_a_source_of_ones_own_is_the_first_images(tmp_path, caplog):
+    own = own_images(tmp_path / "own", 12)
+    (own / "0b.png").write_bytes((own / "0.png").read_bytes())  # counts twice, with a warning
+    other = own_images(tmp_path / "other", 2, first_level=200)
+    settings = {"folder": own, "shots": None, "resolution": 16, "images": 4}
+    manifest = prepare.prepare(tmp_path / "out", **settings, reference=other, reference_images=50)
+    train = ImageSet.load(tmp_path / "out/train.npz").images
+    assert train[:, 0, 0, 0].tolist() == [0, 0, 10, 20]
+    assert ImageSet.load(tmp_path / "out/reference.npz").images[:, 0, 0, 0].tolist() == [200, 210]
+    assert (manifest["train"], manifest["held_out"]) == ("train.npz", None)
+    assert "0.png and 0b.png have the same pixels" in caplog.text
+    with pytest.raises(UserError, match=r"0\.png is also a training image \(0\.png\)"):
+        prepare.prepare(tmp_path / "out", **settings, reference=own)
+
+
 # ---------------------------------------------------------------- sheets and overview
 
 

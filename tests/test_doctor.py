@@ -1,0 +1,130 @@
+"""What the doctor finds in a folder where some of an experiment's files are."""
+
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from packaging.requirements import Requirement
+from PIL import Image
+
+from unidad import doctor
+from unidad.doctor import MISSING, NOTE, OK, Finding, examine
+
+HASH = "0" * 64
+REMOTE = {"url": "https://server/faces.zip", "sha256": HASH}
+CONFIG = {
+    "experiment": "x",
+    "resolution": 256,
+    "source_teacher": "models/ffhq.pt",
+    "feature_network": "published",
+    "targets": {"mine": {"folder": "photos", "reference": "others.zip"}},
+    "shots": [1, 3],
+    "variants": {"FT": {"method": "finetune", "nfe": 5}},
+}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UNIDAD_WEIGHTS", "weights")
+
+
+def found(**changes) -> dict[str, Finding]:
+    Path("c.yaml").write_text(yaml.safe_dump(CONFIG | changes))
+    return {finding.topic: finding for finding in examine(Path("c.yaml"), Path("rates.csv"))}
+
+
+def photos(count):
+    Path("photos").mkdir(exist_ok=True)
+    for i in range(count):
+        Image.fromarray(np.full((4, 4), i, np.uint8)).save(f"photos/{i}.png")
+
+
+def test_nothing_is_there():
+    findings = found()
+    expected = {"environment": OK, "configuration": OK, "feature_network": OK}
+    expected |= dict.fromkeys(["source_teacher", "mine.folder", "mine.reference"], MISSING)
+    expected |= {"weights": MISSING, "GPU": findings["GPU"].state, "disk": OK, "packages": OK}
+    assert {topic: finding.state for topic, finding in findings.items()} == expected
+    assert str(findings["source_teacher"]) == (
+        "missing source_teacher: models/ffhq.pt is not there; docs/paper.md tells where to get it"
+    )
+    assert "vgg16-397923af.pth is not there; download https://" in findings["weights"].text
+
+
+def test_everything_is_there():
+    photos(3)
+    for name in ("models/ffhq.pt", "others.zip"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_bytes(b"0")
+    Path("weights").mkdir()
+    for name in ("pt_inception-2015-12-05-6726825d.pth", "vgg16-397923af.pth"):
+        Path("weights", name).write_bytes(b"0")
+    findings = found()
+    assert MISSING not in {finding.state for finding in findings.values()}
+    assert findings["mine.folder"].text == "photos: 3 images"
+    assert findings["mine.reference"].text == "others.zip"
+
+
+def test_too_few_images_and_a_folder_under_dvc():
+    photos(2)
+    few = found()["mine.folder"]
+    assert (few.state, few.text) == (MISSING, "photos: 2 images, 3 are wanted; add some")
+    shutil.rmtree("photos")
+    Path("photos").mkdir()
+    assert "photos: no images in this folder" in found()["mine.folder"].text
+    shutil.rmtree("photos")
+    Path("photos.dvc").write_text("outs: []")
+    assert found()["mine.folder"].text == "photos is not there; dvc pull photos.dvc"
+
+
+def test_downloads_are_announced(monkeypatch):
+    monkeypatch.delenv("UNIDAD_WEIGHTS")
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: "hub")
+    findings = found(targets={"mine": {"folder": REMOTE}})
+    expected = "https://server/faces.zip will be downloaded to data/downloads/0000000000000000"
+    assert (findings["mine.folder"].state, findings["mine.folder"].text) == (NOTE, expected)
+    assert findings["weights"].state == NOTE
+    Path("data/downloads").mkdir(parents=True)
+    Path("data/downloads", "0" * 16).write_bytes(b"0")
+    assert found(targets={"mine": {"folder": REMOTE}})["mine.folder"].state == OK
+
+
+def test_a_wrong_configuration_is_a_line_for_each_mistake():
+    Path("c.yaml").write_text(yaml.safe_dump(CONFIG | {"shots": [0], "seeds": []}))
+    lines = [str(f) for f in examine(Path("c.yaml"), Path("rates.csv")) if f.state == MISSING]
+    assert [line.split(": ")[2] for line in lines] == ["shots.0", "seeds"]
+    assert lines[0].startswith("missing configuration: c.yaml: shots.0: Input should be")
+
+
+def test_more_than_the_disk_holds():
+    findings = found(evaluation={"samples": 10**12})
+    assert findings["disk"].state == MISSING
+    assert found()["disk"].state == OK
+
+
+def test_the_shipped_networks_are_there():
+    shipped = found(source_teacher="shipped", feature_network="shipped")
+    assert shipped["source_teacher"].state == shipped["feature_network"].state == OK
+    assert "weights" not in shipped
+
+
+def test_packages_are_held_against_what_is_wanted():
+    numpy = metadata.version("numpy")
+    wanted = ["numpy>=1", "numpy<1", "no-such-package", "other-package ; python_version < '3'"]
+    assert doctor._differences([Requirement(line) for line in wanted]) == {
+        "numpy": f"numpy {numpy}, not <1",
+        "no-such-package": "no-such-package is not installed",
+    }
+
+
+def test_a_lock_that_differs_is_a_note(tmp_path, monkeypatch):
+    (tmp_path / "requirements.lock").write_text("numpy==0.1\nno-such-package==1\n")
+    monkeypatch.setattr(doctor, "LOCK", tmp_path / "requirements.lock")
+    finding = found()["packages"]
+    assert finding.state == NOTE
+    assert "2 are not as in requirements.lock: numpy " in finding.text
