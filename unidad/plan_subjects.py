@@ -133,8 +133,8 @@ class SubjectPlan(Plan):
 
     def has_reference(self, target: str) -> bool:
         """Whether there are true pictures of the subject that were not trained on."""
-        described = self.config.targets[target]
-        return described.subject is not None or described.reference is not None
+        described = self.config.targets.get(target)
+        return described is None or described.subject is not None or bool(described.reference)
 
     def _text_to_image(self, run: Run) -> TextToImage:
         settings, word = self.config.personalisation, self.class_word(run.target)
