@@ -25,6 +25,7 @@ VERBS = {
     *("plan", "prepare", "contact-sheet", "source-teacher", "feature-network", "train-features"),
     *("fitness", "train", "sample", "features", "evaluate", "report", "export", "schema"),
     *("import-adm", "check-model", "trajectory", "train-scene-features", "scene-fitness"),
+    "train-clip",
 }
 LIGHT = """
 import contextlib, io, json, sys

@@ -77,12 +77,12 @@ def train_clip(
         `clip_fitness` of the network as written.
 
     Raises:
-        UserError: updates or batch size out of range.
+        UserError: seed, updates or batch size out of range.
     """
-    if updates < 1 or batch_size % 2 or not 2 <= batch_size <= 2 * PAIRS:
+    if seed < 0 or updates < 1 or batch_size % 2 or not 2 <= batch_size <= 2 * PAIRS:
         raise UserError(
-            f"{updates} updates, batch size {batch_size}: updates must be at least 1, the batch "
-            f"size even and from 2 to {2 * PAIRS}"
+            f"seed {seed}, {updates} updates, batch size {batch_size}: the seed must be at least "
+            f"0, updates at least 1, the batch size even and from 2 to {2 * PAIRS}"
         )
     code = commit()
     clip = _trained(seed, updates, batch_size, progress)
