@@ -26,6 +26,8 @@ VERBS = {
     *("fitness", "train", "sample", "features", "evaluate", "report", "export", "schema"),
     *("import-adm", "check-model", "trajectory", "train-scene-features", "scene-fitness"),
     *("import-adm", "check-model", "trajectory", "fetch", "unpack", "doctor"),
+    *("train-clip", "train-vae", "new-text-to-image", "text-to-image", "measuring-networks"),
+    "subject-features",
 }
 LIGHT = """
 import contextlib, io, json, sys

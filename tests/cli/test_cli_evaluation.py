@@ -21,6 +21,7 @@ def test_mistakes_with_features(image_set, feature_network, complains):
     complains((*scenes, "--updates", 0), "0 updates: there must be at least 1")
     complains((*scenes, "--resolution", 20), "resolution 20 is not a multiple of 16")
     complains((*scenes, "--seed", -1), "seed -1 is not a whole number")
+    complains(("train-clip", "--out", "n", "--batch-size", 7), "batch size 7: ", "even and from 2")
     (feature_network / "model.safetensors").unlink()
     complains((*features, "images.npz"), "model.safetensors: no such file")
 

@@ -1,9 +1,11 @@
-"""Source teachers and feature networks in their place; weights that do not fit."""
+"""Source teachers and feature networks in their place; a CLIP trained; weights that do not fit."""
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import unidad.metrics.clip_training as clip_training
+from unidad.metrics.clip import load_clip
 from unidad.metrics.feature_network import load_feature_network
 from unidad.networks.folder import WEIGHTS_NAME, new_network
 
@@ -18,6 +20,17 @@ def test_networks_are_put_in_place(model_folder, feature_network, told):
     assert load_feature_network("models/features").fingerprint == (
         load_feature_network(feature_network).fingerprint
     )
+
+
+def test_a_clip_is_trained(told, monkeypatch):
+    small = {"PAIRS": 4, "WIDTH": 16, "VISION_LAYERS": 1, "TEXT_LAYERS": 1, "HELD_OUT_SCENES": 50}
+    for name, value in small.items():
+        monkeypatch.setattr(clip_training, name, value)
+    arguments = ("--updates", 1, "--batch-size", 4, "--quiet")
+    status, out, err = told("train-clip", "--out", "clip", *arguments)
+    assert (status, err, len(out)) == (0, [], 5)
+    assert out[1].startswith("wrong in context: the right caption is first in 0.")
+    assert load_clip("clip").texts(["a cat in the snow"]).shape == (1, 16)
 
 
 def remove_weights(folder):

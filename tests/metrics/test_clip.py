@@ -9,9 +9,7 @@ from transformers import CLIPImageProcessor, CLIPModel
 
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
-from unidad.files import write_json
-from unidad.metrics.clip import load_clip, save_clip, save_text_encoder
-from unidad.networks.text_to_image_folder import load_text_encoder
+from unidad.metrics.clip import load_clip, save_clip
 
 PROMPTS = ["a wet boot in the jungle", "a cat", "a wet boot in the jungle"]
 
@@ -95,20 +93,6 @@ def test_a_prompt_too_long_loses_its_end(clip):
     rows = clip.texts(["a cat " + "in the snow " * number for number in (6, 7, 8)])
     assert abs(rows[0] - rows[1]).max() > 1e-3
     np.testing.assert_array_equal(rows[1], rows[2])
-
-
-def test_the_text_encoder_serves_a_pipeline(clip, folder, tmp_path):
-    save_text_encoder(folder, tmp_path / "pipeline")
-    write_json(
-        tmp_path / "pipeline" / "model_index.json", {"_class_name": "StableDiffusionPipeline"}
-    )
-    text = load_text_encoder(tmp_path / "pipeline")
-    tokens = clip.tokenizer(
-        PROMPTS[:2], padding="max_length", max_length=24, return_tensors="pt"
-    ).input_ids
-    expected = clip.model.text_model(tokens).last_hidden_state
-    assert torch.equal(text(PROMPTS[:2]), expected)
-    assert text.length == 24
 
 
 def test_weights_of_an_older_release(clip, folder):

@@ -90,8 +90,10 @@ def test_half_of_the_images_are_mirrored():
     assert torch.equal(flipped[~same], x[~same].flip(3))
 
 
-@pytest.mark.parametrize(("updates", "size"), [(0, 8), (2, 7), (2, 0), (2, 26)])
-def test_impossible_sizes_are_refused(tmp_path, updates, size):
+@pytest.mark.parametrize(
+    ("seed", "updates", "size"), [(-1, 2, 8), (0, 0, 8), (0, 2, 7), (0, 2, 0), (0, 2, 26)]
+)
+def test_impossible_numbers_are_refused(tmp_path, seed, updates, size):
     with pytest.raises(UserError, match="even and from 2 to 24"):
-        train_clip(tmp_path / "x", updates=updates, batch_size=size)
+        train_clip(tmp_path / "x", seed, updates, size)
     assert not (tmp_path / "x").exists()

@@ -18,11 +18,7 @@ from unidad.files import read_json, write_json
 from unidad.metrics.features import weights_digest
 from unidad.networks.folder import State, load_model
 from unidad.networks.scene_tokenizer import save_tokenizer
-from unidad.networks.text_to_image_folder import (
-    TEXT_PREFIX,
-    TEXT_WEIGHTS_NAME,
-    load_tokenizer,
-)
+from unidad.networks.text_to_image_folder import load_tokenizer
 
 BATCH = 64
 CONFIG = "config.json"
@@ -144,7 +140,9 @@ def save_clip(clip: Clip, folder: str | Path) -> None:
     """Write a folder for `load_clip` and for transformers; weights become bfloat16."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(_bfloat16(clip.model.state_dict()), folder / WEIGHTS, metadata={"format": "pt"})
+    state = clip.model.state_dict()
+    state = {name: tensor.cpu().bfloat16().contiguous() for name, tensor in state.items()}
+    save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
     clip.model.config.save_pretrained(folder)
     save_tokenizer(clip.tokenizer, folder)
     preprocessing = {
@@ -157,24 +155,6 @@ def save_clip(clip: Clip, folder: str | Path) -> None:
     write_json(folder / PREPROCESSING, preprocessing)
 
 
-def save_text_encoder(clip_folder: str | Path, pipeline_folder: str | Path) -> None:
-    """Write a CLIP's text model as ``text_encoder/`` and ``tokenizer/`` of a pipeline's folder.
-
-    The weights are bfloat16, under the names that every release of transformers reads.
-
-    Raises:
-        UserError: as for `load_clip`.
-    """
-    clip = load_clip(clip_folder)
-    folder = Path(pipeline_folder) / "text_encoder"
-    folder.mkdir(parents=True, exist_ok=True)
-    model = clip.model.text_model
-    model.config.save_pretrained(folder)
-    state = {TEXT_PREFIX + name: tensor for name, tensor in _bfloat16(model.state_dict()).items()}
-    save_file(state, folder / TEXT_WEIGHTS_NAME, metadata={"format": "pt"})
-    save_tokenizer(clip.tokenizer, Path(pipeline_folder) / "tokenizer")
-
-
 def _build(config: dict) -> CLIPModel:
     if config.get("model_type") != "clip":
         raise UserError(f"model_type: expected clip, found {config.get('model_type')}")
@@ -184,7 +164,3 @@ def _build(config: dict) -> CLIPModel:
 def _without_positions(state: State) -> State:
     """Releases before transformers 4.31 also store positions, which are no weights."""
     return {name: tensor for name, tensor in state.items() if not name.endswith("position_ids")}
-
-
-def _bfloat16(state: State) -> State:
-    return {name: tensor.cpu().bfloat16().contiguous() for name, tensor in state.items()}
