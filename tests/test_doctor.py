@@ -107,6 +107,29 @@ def test_more_than_the_disk_holds():
     assert found()["disk"].state == OK
 
 
+def test_networks_of_a_protocol_of_personalisation(monkeypatch):
+    subjects = {
+        "targets": {"mine": {"folder": "photos", "class_word": "cat"}},
+        "personalisation": {"protocol": "unidad", "student_unet": "unet.safetensors"},
+        "source_student": "models/sd",
+    }
+    findings = found(**subjects)
+    missing = (
+        "weights/dino-vits16 is not there; hf download facebook/dino-vits16 --local-dir weights"
+    )
+    assert (findings["weights"].state, findings["weights"].text[: len(missing)]) == (
+        MISSING,
+        missing,
+    )
+    assert findings["source_student"].state == MISSING
+    assert findings["personalisation.student_unet"].state == MISSING
+    Path("weights/dino-vits16").mkdir(parents=True)
+    Path("weights/dino-vits16/config.json").write_text("{}")
+    assert found(**subjects)["weights"].state == OK
+    monkeypatch.delenv("UNIDAD_WEIGHTS")
+    assert found(**subjects)["weights"].state == NOTE
+
+
 def test_the_shipped_networks_are_there():
     shipped = found(source_teacher="shipped", feature_network="shipped")
     assert shipped["source_teacher"].state == shipped["feature_network"].state == OK

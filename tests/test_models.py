@@ -160,7 +160,7 @@ def test_an_unfit_feature_network_leaves_nothing(feature_network, tmp_path):
 
 
 def test_a_checkpoint_is_imported_as_source_teacher(tmp_path):
-    adm = Adm(base=64, multipliers=(1,), attention=(0,), head=64)
+    adm = Adm(base=64, multipliers=(1, 1), attention=(1,), head=64)
     torch.save(random_state(adm), tmp_path / "tiny.pt")
     place_source_teacher(str(tmp_path / "tiny.pt"), tmp_path / "teacher", 16, "typed this")
     pipeline = load_pipeline(tmp_path / "teacher")

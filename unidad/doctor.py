@@ -19,6 +19,7 @@ from unidad.data.folder import image_paths
 from unidad.errors import UserError
 from unidad.estimate import estimate, read_rates
 from unidad.metrics.pretrained import FOLDER, weights_file
+from unidad.metrics.subject.protocols import PROTOCOLS
 from unidad.plan import Plan
 from unidad.plan_subjects import make_plan
 
@@ -138,8 +139,26 @@ def _models(config: Config) -> Iterator[Finding]:
 
 
 def _weights(config: Config) -> Iterator[Finding]:
-    if config.feature_network != "published" or config.personalisation is not None:
-        return
+    """The published networks that images are measured with."""
+    if config.personalisation is not None:
+        protocol = PROTOCOLS[config.personalisation.protocol]
+        names = [name for name in (protocol.clip, protocol.encoder) if isinstance(name, str)]
+        yield from map(_hub_model, names)
+    elif config.feature_network == "published":
+        yield from _published(config)
+
+
+def _hub_model(name: str) -> Finding:
+    if not os.environ.get(FOLDER):
+        return Finding(NOTE, "weights", f"{name} will be taken from the Hugging Face hub")
+    folder = Path(os.environ[FOLDER]) / name.rsplit("/", 1)[-1]
+    if (folder / "config.json").is_file():
+        return Finding(OK, "weights", str(folder))
+    remedy = f"hf download {name} --local-dir {folder}"
+    return Finding(MISSING, "weights", f"{folder} is not there; {remedy}")
+
+
+def _published(config: Config) -> Iterator[Finding]:
     from unidad.metrics.inception import WEIGHTS_URL
     from unidad.metrics.lpips_network import TRUNKS
 

@@ -40,7 +40,9 @@ def test_summary_tells_what_it_costs(config, told):
     assert (status, err, len(out)) == (0, [], 3)
     assert out[0] == "2 training runs, 5 measured rows, under results/tiny/"
     assert out[1] == "GPU hours: at least 7.0; no rate of sampling at this size in rates.csv"
-    assert out[2].startswith("disk: images and features 0.0 GB, models 0.1 GB, and ")
+    assert out[2] == (
+        "disk: images and features 0.0 GB, models 0.0 GB, and 0.2 GB while a run trains"
+    )
 
 
 def test_doctor_s_status_tells_whether_something_is_missing(config, told):

@@ -288,7 +288,7 @@ def test_a_source_of_ones_own_is_the_first_images(tmp_path, caplog):
     assert ImageSet.load(tmp_path / "out/reference.npz").images[:, 0, 0, 0].tolist() == [200, 210]
     assert (manifest["train"], manifest["held_out"]) == ("train.npz", None)
     assert "0.png and 0b.png have the same pixels" in caplog.text
-    with pytest.raises(UserError, match=r"0\.png is also a training image \(0\.png\)"):
+    with pytest.raises(UserError, match=r"1\.png is also a training image \(1\.png\)"):
         prepare.prepare(tmp_path / "out", **settings, reference=own)
 
 

@@ -1,4 +1,4 @@
-"""Every shipped experiment can be planned in a fresh clone; one with archives runs its data part."""
+"""Every shipped experiment can be planned in a fresh clone; archives are fetched and prepared."""
 
 import hashlib
 import os

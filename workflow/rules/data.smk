@@ -22,6 +22,7 @@ REMOTE = {
 
 
 rule download:
+    localrule: True  # where Snakemake runs, for nodes may have no way out
     output:
         f"{DOWNLOADS}/{{digits}}",
     log:
