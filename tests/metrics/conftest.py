@@ -1,5 +1,7 @@
 """A measured row with all its files, and a tiny CLIP."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -61,11 +63,16 @@ def row(tmp_path, stored):
     }
 
 
+@pytest.fixture(scope="session")
+def scene_words():
+    return scene_tokenizer()
+
+
 @pytest.fixture
-def clip():
+def clip(scene_words):
     """A random one over 16 × 16 pixels, the weights rounded as its file has them."""
     torch.manual_seed(0)
-    tokenizer = scene_tokenizer()
+    tokenizer = copy.deepcopy(scene_words)
     shared = {"hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2}
     shared |= {"num_hidden_layers": 2, "projection_dim": 12}
     text = {"vocab_size": len(tokenizer), "max_position_embeddings": 24}

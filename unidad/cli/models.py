@@ -200,7 +200,7 @@ def _add_train_clip(verbs: Verbs) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--seed", type=int, default=0, help="default 0")
-    parser.add_argument("--updates", type=int, default=400, help="default 400")
+    parser.add_argument("--updates", type=int, default=600, help="default 600")
     parser.add_argument("--batch-size", type=int, default=256, help="even (default 256)")
     add_threads_and_quiet(parser)
 

@@ -22,12 +22,7 @@ def scene_tokenizer() -> CLIPTokenizer:
     no caption of the source scenes holds it.
     """
     letters = string.ascii_lowercase
-    tokens = (
-        "<|startoftext|>",
-        "<|endoftext|>",
-        *letters,
-        *(letter + "</w>" for letter in letters),
-    )
+    tokens = [START, END, *letters, *(letter + "</w>" for letter in letters)]
     vocabulary = {token: number for number, token in enumerate(tokens)}
     merges: list[tuple[str, str]] = []
     for word in dict.fromkeys(" ".join(PHRASES).split()):
