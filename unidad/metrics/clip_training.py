@@ -84,6 +84,7 @@ def train_clip(
             f"{updates} updates, batch size {batch_size}: updates must be at least 1, the batch "
             f"size even and from 2 to {2 * PAIRS}"
         )
+    code = commit()
     clip = _trained(seed, updates, batch_size, progress)
     with atomic_folder(Path(out_dir)) as folder:
         save_clip(clip, folder)
@@ -95,7 +96,7 @@ def train_clip(
             "parameters": f"{parameters:,}, stored as bfloat16",
             "updates": f"{updates:,} of up to {batch_size} of {2 * PAIRS:,} scenes",
             "seed": str(seed),
-            "commit": commit(),
+            "commit": code,
             f"sha256 of {WEIGHTS}": f"`{digest}`",
         }
         (folder / "README.md").write_text(_card(facts, rows))
