@@ -24,6 +24,7 @@ UNET = f"unet/{WEIGHTS_NAME}"
 VERBS = {
     *("plan", "prepare", "contact-sheet", "source-teacher", "feature-network", "train-features"),
     *("fitness", "train", "sample", "features", "evaluate", "report", "export", "schema"),
+    *("measuring-networks", "subject-features"),
     *("import-adm", "check-model", "trajectory"),
 }
 LIGHT = """
