@@ -34,3 +34,19 @@ def test_mistakes_in_a_row_specification(complains, feature_network, image_set):
     complains(evaluate, "row.json: expected a mapping of keys, found list")
     write_json(Path("row.json"), {"images": "images.npz", "network": str(feature_network)})
     complains(evaluate, "row specification: key 'reference_features' is missing")
+
+
+def test_mistakes_in_measuring_a_subject(complains, image_set):
+    image_set.save("images.npz")
+    folders = ("--clip", "c", "--encoder", "e")
+    complains(
+        ("measuring-networks", "paper", *folders), "'paper' is unknown; choose one of synthetic"
+    )
+    features = ("subject-features", "images.npz", *folders, "--out", "f.npz")
+    complains(features, "c/config.json: no such file; `unidad measuring-networks` makes such")
+    complains((*features, "--protocol", "paper"), "'paper' is unknown")
+    write_json(Path("typo.json"), {"prompt": ["a cat"]})
+    complains((*features, "--settings", "typo.json"), "typo.json: prompt: unknown key")
+    write_json(Path("row.json"), {"prompts": ["a prt cat"], "images": "images.npz"})
+    evaluate = ("evaluate", "row.json", "--out", "m.json", "--quiet")
+    complains(evaluate, "row specification: key 'training_images' is missing")

@@ -1,6 +1,6 @@
 import pytest
 
-from unidad.data.prompts import STANDARD, fill, read_prompts
+from unidad.data.prompts import STANDARD, fill, read_prompts, without_token
 from unidad.errors import UserError
 
 
@@ -20,6 +20,19 @@ def test_standard_prompts_are_those_of_the_dreambooth_benchmark():
 
 def test_a_prompt_is_filled_with_the_subject():
     assert fill("a red {}", "prt cat") == "a red prt cat"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("a red prt cat in the snow", "a red cat in the snow"),
+        ("a prt cat", "a cat"),
+        ("a photo of prt", "a photo of"),
+        ("a prts cat, prt's bowl", "a prts cat, prt's bowl"),
+    ],
+)
+def test_a_prompt_without_the_rare_token(prompt, expected):
+    assert without_token(prompt, "prt") == expected
 
 
 def test_both_slots_comments_and_blank_lines_are_understood(tmp_path):

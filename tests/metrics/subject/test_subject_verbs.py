@@ -1,0 +1,62 @@
+"""The verbs that measure a subject, one after the other, as the workflow calls them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from subject_fakes import PLAIN, PROMPTS
+
+from unidad.cli import main
+from unidad.metrics.subject.features import SubjectFeatures
+from unidad.metrics.subject.row import evaluate_subject_row
+
+
+def call(*arguments) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def extract(tmp_path, clip_folder, encoder_folder):
+    """Features of an image set's file through the verb."""
+    folders = ("--clip", clip_folder, "--encoder", encoder_folder)
+
+    def run(images: str, *options) -> SubjectFeatures:
+        out = tmp_path / "f.npz"
+        assert call("subject-features", images, *folders, "--out", out, *options) == 0
+        return SubjectFeatures.load(out)
+
+    return run
+
+
+def test_features_of_captions_and_of_settings(subject_row, features, tmp_path, extract):
+    found = extract(subject_row["images"], "--protocol", "synthetic")
+    assert found.prompts == tuple(PLAIN)
+    for name in ("clip", "instance", "clip_text"):
+        assert np.array_equal(getattr(found, name), getattr(features["samples"], name))
+    (tmp_path / "grid.json").write_text(json.dumps({"prompts": PROMPTS[:2], "seed": 3}))
+    photos = extract(subject_row["training_images"], "--settings", tmp_path / "grid.json")
+    assert photos.prompts == ("a cat", *PLAIN[:2])
+    assert extract(subject_row["reference_images"]).prompts == ()
+
+
+def test_another_rare_token(subject_row, extract):
+    found = extract(subject_row["images"], "--rare-token", "cat")
+    assert found.prompts == ("a red prt", "a prt in the snow", "a prt wearing pink glasses")
+
+
+def test_evaluate_measures_rows_with_prompts(subject_row, tmp_path):
+    (tmp_path / "row.json").write_text(json.dumps(subject_row))
+    assert call("evaluate", tmp_path / "row.json", "--out", tmp_path / "m.json", "--quiet") == 0
+    written = json.loads((tmp_path / "m.json").read_text())
+    assert written == evaluate_subject_row(subject_row, progress=False)
+
+
+def test_published_networks_are_put_in_place(tmp_path):
+    folders = ("--clip", tmp_path / "c", "--encoder", tmp_path / "e")
+    assert call("measuring-networks", "echodistill", *folders) == 0
+    notes = [json.loads((Path(f) / "config.json").read_text()) for f in folders[1::2]]
+    assert notes == [
+        {"published": "openai/clip-vit-large-patch14-336"},
+        {"published": "facebook/dinov2-large"},
+    ]
