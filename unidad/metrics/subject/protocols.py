@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from unidad.errors import UserError
 from unidad.files import atomic_folder, read_json, write_json
 from unidad.metrics.extractors import PUBLISHED
-from unidad.metrics.feature_network import CONFIG
 from unidad.metrics.scene_network import load_scene_network
 from unidad.metrics.subject.features import Encoder
+from unidad.metrics.trunk import CONFIG
 
 if TYPE_CHECKING:
     from unidad.metrics.clip import Clip
