@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
-from unidad.config import SOURCE_STUDENT, SOURCE_TEACHER, Config
+from unidad.config import SOURCE_STUDENT, SOURCE_TEACHER, Config, PublishedFeatures
 from unidad.files import atomic_folder, read_json, sha256
+from unidad.metrics.extractors import save_published
 from unidad.metrics.feature_network import load_feature_network
-from unidad.metrics.published import PublishedConfig
 from unidad.networks.adm import HEAD_CHANNELS, RESOLUTION, load_adm
 from unidad.networks.describe import describe
 from unidad.networks.folder import WEIGHTS_NAME, load_network
@@ -162,7 +162,9 @@ def import_adm(
     _export(_saving(UnidadPipeline(unet, scheduler), dtype), out, facts, command)
 
 
-def place_feature_network(origin: str, out: Path, published: PublishedConfig | None = None) -> None:
+def place_feature_network(
+    origin: str, out: Path, published: PublishedFeatures | None = None
+) -> None:
     """Check a feature network and copy it, or note which published networks are meant.
 
     Args:
@@ -175,7 +177,7 @@ def place_feature_network(origin: str, out: Path, published: PublishedConfig | N
     """
     if origin == "published":
         with atomic_folder(out) as partial:
-            (published or PublishedConfig()).save(partial)
+            save_published(published or PublishedFeatures(), partial)
         return
     folder = SHIPPED_FEATURE_NETWORK if origin == "shipped" else Path(origin)
     network = load_feature_network(folder)

@@ -25,7 +25,7 @@ VERBS = {
     *("plan", "prepare", "contact-sheet", "source-teacher", "feature-network", "train-features"),
     *("fitness", "train", "sample", "features", "evaluate", "report", "export", "schema"),
     *("import-adm", "check-model", "trajectory", "train-scene-features", "scene-fitness"),
-    *("import-adm", "check-model", "trajectory", "fetch", "unpack", "doctor"),
+    *("fetch", "unpack", "doctor"),
     *("train-clip", "train-vae", "new-text-to-image", "text-to-image", "measuring-networks"),
     "subject-features",
 }

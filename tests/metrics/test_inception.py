@@ -17,6 +17,7 @@ from prdc import compute_prdc
 from torch import nn
 from torchvision.models import inception_v3
 
+from unidad.config import PublishedFeatures
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.metrics.evaluate import evaluate
@@ -26,7 +27,7 @@ from unidad.metrics.kernel import kernel_distance
 from unidad.metrics.lpips_network import LpipsNetwork
 from unidad.metrics.perceptual import intra_lpips
 from unidad.metrics.prdc import prdc
-from unidad.metrics.published import PublishedConfig, PublishedExtractor
+from unidad.metrics.published import PublishedExtractor
 from unidad.metrics.statistics import cached_statistics
 
 SCIPY = tuple(int(part) for part in scipy.__version__.split(".")[:2])
@@ -160,7 +161,7 @@ def inceptions(weights):
 def test_the_published_extractor_measures_an_image_set(inceptions, tmp_path):
     """Its networks are given here, as their published weights are absent."""
     torch.manual_seed(0)
-    extractor = PublishedExtractor(PublishedConfig("clean", "alex"))
+    extractor = PublishedExtractor(PublishedFeatures(mode="clean", trunk="alex"))
     extractor.inception = inceptions["clean"]
     extractor.lpips = LpipsNetwork(lpips.LPIPS(net="alex", pnet_rand=True, verbose=False))
     draw = np.random.default_rng(0)

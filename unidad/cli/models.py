@@ -162,10 +162,10 @@ def _feature_network(options: argparse.Namespace) -> None:
 
         train_feature_network(options.out, progress=not options.quiet, command=command_line())
     else:
-        from unidad.metrics.published import PublishedConfig
+        from unidad.config import PublishedFeatures
         from unidad.models import place_feature_network
 
-        published = PublishedConfig(options.mode, options.trunk)
+        published = PublishedFeatures(mode=options.mode, trunk=options.trunk)
         place_feature_network(options.origin, options.out, published)
 
 

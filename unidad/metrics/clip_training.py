@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import log
@@ -17,7 +16,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 from unidad.data.image_set import to_tensor
 from unidad.data.scenes import LIVE, Scenes, render, source_scenes
 from unidad.errors import UserError
-from unidad.files import atomic_folder
+from unidad.files import atomic_folder, sha256
 from unidad.metrics.clip import WEIGHTS, Clip, load_clip, save_clip, tokenize
 from unidad.metrics.clip_fitness import PARTS, Row, clip_fitness, markdown, rivals
 from unidad.networks.scene_tokenizer import MAX_LENGTH, scene_tokenizer
@@ -89,7 +88,6 @@ def train_clip(
     with atomic_folder(Path(out_dir)) as folder:
         save_clip(clip, folder)
         rows = clip_fitness(load_clip(folder), HELD_OUT_SCENES)
-        digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
         parameters = sum(p.numel() for p in clip.model.parameters())
         facts = {
             "command": f"`{command}`" if command else "not recorded",
@@ -97,7 +95,7 @@ def train_clip(
             "updates": f"{updates:,} of up to {batch_size} of {2 * PAIRS:,} scenes",
             "seed": str(seed),
             "commit": code,
-            f"sha256 of {WEIGHTS}": f"`{digest}`",
+            f"sha256 of {WEIGHTS}": f"`{sha256(folder / WEIGHTS)}`",
         }
         (folder / "README.md").write_text(_card(facts, rows))
     return rows

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from unidad.data.faces import ATTRIBUTES, DOMAINS, render
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
-from unidad.files import atomic_folder
+from unidad.files import atomic_folder, sha256
 from unidad.metrics.feature_network import FeatureConfig, FeatureNetwork, load_feature_network
 from unidad.metrics.trunk import WEIGHTS, Trunk
 from unidad.provenance import commit
@@ -93,14 +93,13 @@ def train_feature_network(
 
 def provenance(network: Trunk, folder: Path, seed: int, command: str) -> dict[str, str]:
     """What the card of a network says of its origin: fact → value."""
-    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     parameters = sum(p.numel() for p in network.parameters())
     return {
         "command": f"`{command}`" if command else "not recorded",
         "parameters": f"{parameters:,}, stored as bfloat16",
         "seed": str(seed),
         "commit": commit(),
-        f"sha256 of {WEIGHTS}": f"`{digest}`",
+        f"sha256 of {WEIGHTS}": f"`{sha256(folder / WEIGHTS)}`",
     }
 
 

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
-from unidad.errors import UserError
-from unidad.files import write_json
-from unidad.metrics.extractors import PUBLISHED
+from unidad.config import PublishedFeatures
 from unidad.metrics.features import Features
-from unidad.metrics.inception import MODES, Inception, load_inception
-from unidad.metrics.lpips_network import TRUNKS, LpipsNetwork, load_lpips
-from unidad.metrics.trunk import CONFIG
-
-
-@dataclass(frozen=True)
-class PublishedConfig:
-    """Which published networks.
-
-    Attributes:
-        mode: how images are resized for Inception: "legacy_pytorch" (pytorch-fid, the paper's) or
-            "clean".
-        trunk: LPIPS' network: "vgg" (the paper's) or "alex".
-    """
-
-    mode: str = "legacy_pytorch"
-    trunk: str = "vgg"
-
-    def __post_init__(self) -> None:
-        for key, known in {"mode": MODES, "trunk": TRUNKS}.items():
-            value = getattr(self, key)
-            if value not in known:
-                raise UserError(f"{PUBLISHED}.{key}: {value!r} is not one of {', '.join(known)}")
-
-    def save(self, folder: str | Path) -> None:
-        """Write a ``config.json`` that `load_extractor` reads; the folder holds no weights."""
-        write_json(Path(folder) / CONFIG, {PUBLISHED: asdict(self)})
+from unidad.metrics.inception import Inception, load_inception
+from unidad.metrics.lpips_network import LpipsNetwork, load_lpips
 
 
 class PublishedExtractor:
@@ -47,7 +18,7 @@ class PublishedExtractor:
 
     domains: tuple[str, ...] = ()
 
-    def __init__(self, config: PublishedConfig) -> None:
+    def __init__(self, config: PublishedFeatures) -> None:
         self.config = config
 
     @property

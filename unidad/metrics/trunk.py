@@ -11,8 +11,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,6 +21,7 @@ from unidad.errors import UserError
 from unidad.files import write_json
 from unidad.metrics.features import weights_digest
 from unidad.metrics.perceptual import perceptual_rows
+from unidad.networks.weights import read_weights
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 BATCH = 200
@@ -131,10 +131,7 @@ def load_trunk(
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise UserError(f"{weights}: no such file; {remedy}")
-    try:
-        state = {name: tensor.float() for name, tensor in load_file(weights).items()}
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{weights}: not a readable safetensors file ({error})") from None
+    state = {name: tensor.float() for name, tensor in read_weights(weights).items()}
     check_state(state, _stored(network), str(weights))
     network.load_state_dict(state, strict=False)
     network.to("cuda" if torch.cuda.is_available() else "cpu", memory_format=torch.channels_last)

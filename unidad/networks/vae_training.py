@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from tqdm import tqdm
 from unidad.data.image_set import to_tensor, to_uint8
 from unidad.data.scenes import render, source_scenes
 from unidad.errors import UserError
-from unidad.files import atomic_folder
+from unidad.files import atomic_folder, sha256
 from unidad.networks.codec import LatentCodec
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.provenance import commit
@@ -76,7 +75,6 @@ def train_vae(
     with atomic_folder(Path(out)) as folder:
         vae.save_pretrained(folder)
         _picture(held_out, shown).save(folder / "reconstructions.png")
-        digest = hashlib.sha256((folder / WEIGHTS_NAME).read_bytes()).hexdigest()
         facts = {
             "command": f"`{command}`" if command else "not recorded",
             "parameters": f"{sum(p.numel() for p in vae.parameters()):,}",
@@ -85,7 +83,7 @@ def train_vae(
             "commit": commit(),
             f"PSNR of {HELD_OUT_IMAGES} held-out scenes": f"{psnr:.2f} dB",
             "scaling_factor": f"{vae.config.scaling_factor:.4f}",
-            f"sha256 of {WEIGHTS_NAME}": f"`{digest}`",
+            f"sha256 of {WEIGHTS_NAME}": f"`{sha256(folder / WEIGHTS_NAME)}`",
         }
         (folder / "README.md").write_text(_card(facts, resolution))
     return psnr
