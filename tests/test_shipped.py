@@ -12,14 +12,20 @@ from unidad.config import load_config
 from unidad.data.faces import render
 from unidad.data.image_set import to_tensor
 from unidad.diffusion import add_noise
+from unidad.metrics.clip import load_clip
+from unidad.metrics.clip_fitness import clip_fitness
 from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.frechet import frechet_distance
 from unidad.models import SHIPPED_FEATURE_NETWORK, SHIPPED_SOURCE_TEACHER
 from unidad.networks.folder import load_network
+from unidad.networks.scene_tokenizer import MAX_LENGTH, scene_tokenizer
 
+SHIPPED = SHIPPED_FEATURE_NETWORK.parent
+CLIPS = ("clip", "alignment")
 WEIGHTS = {
     SHIPPED_SOURCE_TEACHER: "unet/diffusion_pytorch_model.safetensors",
     SHIPPED_FEATURE_NETWORK: "model.safetensors",
+    **{SHIPPED / f"synthetic-scenes-{name}": "model.safetensors" for name in CLIPS},
 }
 
 
@@ -31,6 +37,26 @@ def test_weights_are_those_of_the_card_small_and_bfloat16(folder):
     assert weights.stat().st_size < 16e6
     floats = {tensor.dtype for tensor in load_file(weights).values()}
     assert floats == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_clips_know_todays_renderer_and_words(name):
+    """Fails if the renderer, the grammar or the tokenizer changed since they were trained."""
+    clip = load_clip(SHIPPED / f"synthetic-scenes-{name}")
+    assert clip.tokenizer.get_vocab() == scene_tokenizer().get_vocab()
+    assert clip.tokenizer.model_max_length == MAX_LENGTH
+    rows = {row["wrong_in"]: row for row in clip_fitness(clip, 60)}
+    assert rows["context"]["first"] == 1
+    assert rows["property"]["first"] > 0.9
+    assert rows["any"]["first"] > 0.9
+    assert rows["category"]["first"] > 0.8
+    assert min(row["beaten"] for row in rows.values()) > 0.9
+
+
+def test_the_two_clips_share_no_weights():
+    measures, conditions = (load_clip(SHIPPED / f"synthetic-scenes-{name}") for name in CLIPS)
+    rows = [clip.texts(["a cat in the snow"]) for clip in (measures, conditions)]
+    assert abs(rows[0] @ rows[1].T) < 0.5
 
 
 def test_card_names_the_configured_training():
