@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from adm_reference import Adm, random_state
+from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file
 
 from unidad.errors import UserError
@@ -87,6 +88,33 @@ def test_the_card_s_commands_draw(run, tmp_path, monkeypatch):
     exec(code, names)
     expected = load_pipeline(run / "model")(batch_size=16, seed=0).images
     assert [image.tobytes() for image in names["images"]] == [i.tobytes() for i in expected]
+
+
+@pytest.mark.parametrize(("method", "nfe", "scale"), [("dmd2", 1, 0), ("finetune", 5, 7.5)])
+def test_a_text_to_image_export_is_half_the_size_and_its_card_draws(
+    make_subject_spec, tmp_path, monkeypatch, method, nfe, scale
+):
+    train(make_subject_spec(method, {"student_updates": 1}, nfe=nfe), tmp_path / "run", False)
+    export_run(tmp_path / "run", tmp_path / "my-student", "bfloat16", "unidad export run")
+    for part in (UNET, f"vae/{WEIGHTS_NAME}", "text_encoder/model.safetensors"):
+        whole, half = (load_file(tmp_path / f / part) for f in ("run/model", "my-student"))
+        assert whole.keys() == half.keys()
+        assert all(torch.equal(whole[name].bfloat16(), half[name]) for name in whole)
+    card = (tmp_path / "my-student" / "README.md").read_text()
+    digest = hashlib.sha256((tmp_path / "my-student" / UNET).read_bytes()).hexdigest()
+    for fact in ("`unidad export run`", digest, f"evaluations an image: {nfe}"):
+        assert fact in card
+
+    code = card.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    torch.manual_seed(0)
+    exec(code, names)
+    pipeline = StableDiffusionPipeline.from_pretrained("run/model")
+    torch.manual_seed(0)
+    expected = pipeline("a cat in the snow", num_inference_steps=nfe, guidance_scale=scale)
+    difference = np.abs(np.asarray(names["image"], int) - np.asarray(expected.images[0], int))
+    assert difference.mean() < 2
 
 
 def test_what_was_exported_before_is_replaced(run, tmp_path):

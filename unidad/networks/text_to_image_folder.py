@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from unidad.errors import UserError
-from unidad.files import atomic_folder, read_json
+from unidad.files import atomic_folder, read_json, write_json
 from unidad.networks.codec import LatentCodec, Posterior
 from unidad.networks.folder import State, load_model, load_scheduler, present_names
 from unidad.networks.text import TextEncoder
@@ -165,7 +165,7 @@ def is_text_to_image(folder: str | Path) -> bool:
 
 
 def copy_text_to_image(folder: str | Path, out: Path, dtype: torch.dtype) -> None:
-    """Copy a pipeline folder into ``out``, its weights as ``dtype``.
+    """Copy a pipeline folder into ``out``, its weights as ``dtype``; they are loaded as float32.
 
     Raises:
         UserError: as for `load_text_to_image`.
@@ -177,6 +177,8 @@ def copy_text_to_image(folder: str | Path, out: Path, dtype: torch.dtype) -> Non
     pipeline = _pipeline(network, text, scheduler)
     pipeline.save_pretrained(out)
     _make_portable(out, text.tokenizer)
+    config = out / "text_encoder" / "config.json"  # where transformers, unlike diffusers, looks
+    write_json(config, read_json(config, LAYOUT) | {"dtype": "float32"})
 
 
 def _pipeline(
