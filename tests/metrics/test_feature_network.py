@@ -8,12 +8,8 @@ from safetensors.torch import save_file
 
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
-from unidad.metrics.feature_network import (
-    FeatureConfig,
-    FeatureNetwork,
-    load_feature_network,
-    resized,
-)
+from unidad.metrics.feature_network import FeatureConfig, FeatureNetwork, load_feature_network
+from unidad.metrics.trunk import resized
 
 CONFIG = FeatureConfig("tiny", ("a", "b", "c"), ("x", "y"), 16, (4, 6, 8, 8), 5)
 

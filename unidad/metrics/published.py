@@ -10,12 +10,14 @@ import numpy as np
 from torch import Tensor
 
 from unidad.errors import UserError
-from unidad.files import write_json
-from unidad.metrics.extractors import PUBLISHED
-from unidad.metrics.feature_network import CONFIG
-from unidad.metrics.features import Features
+from unidad.files import read_json, write_json
+from unidad.metrics.feature_network import load_feature_network
+from unidad.metrics.features import Extractor, Features
 from unidad.metrics.inception import MODES, Inception, load_inception
 from unidad.metrics.lpips_network import TRUNKS, LpipsNetwork, load_lpips
+from unidad.metrics.trunk import CONFIG
+
+KEY = "published"
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,11 @@ class PublishedConfig:
         for key, known in {"mode": MODES, "trunk": TRUNKS}.items():
             value = getattr(self, key)
             if value not in known:
-                raise UserError(f"{PUBLISHED}.{key}: {value!r} is not one of {', '.join(known)}")
+                raise UserError(f"{KEY}.{key}: {value!r} is not one of {', '.join(known)}")
 
     def save(self, folder: str | Path) -> None:
         """Write a ``config.json`` that `load_extractor` reads; the folder holds no weights."""
-        write_json(Path(folder) / CONFIG, {PUBLISHED: asdict(self)})
+        write_json(Path(folder) / CONFIG, {KEY: asdict(self)})
 
 
 class PublishedExtractor:
@@ -77,3 +79,18 @@ class PublishedExtractor:
     def perceptual(self, images: np.ndarray, unit_range: bool = False) -> Tensor:
         """See `LpipsNetwork.rows`."""
         return self.lpips.rows(images, unit_range)
+
+
+def load_extractor(folder: str | Path) -> Extractor:
+    """The extractor that a folder describes: a trained feature network, or published networks.
+
+    Raises:
+        UserError: see `load_feature_network`; an unknown key or value of a `PublishedConfig`.
+    """
+    path = Path(folder) / CONFIG
+    if not path.is_file() or KEY not in (values := read_json(path, "")):
+        return load_feature_network(folder)
+    try:
+        return PublishedExtractor(PublishedConfig(**values[KEY]))
+    except TypeError as error:
+        raise UserError(f"{path}: {KEY}: {error}") from None
