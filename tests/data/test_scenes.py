@@ -15,6 +15,7 @@ from unidad.data.scenes import (
     SUBJECTS,
     Description,
     Scenes,
+    instance_scenes,
     render,
     scene_of,
     source_scenes,
@@ -118,6 +119,36 @@ def test_source_scenes_cover_every_word_in_its_share():
         (scenes.words("context") == "in the jungle", 0.85 / 25),
     ):
         assert abs(found.mean() - share) <= 4 * (share * (1 - share) / len(found)) ** 0.5
+
+
+def test_an_instance_looks_the_same_in_each_of_its_views_and_nowhere_else():
+    scenes = instance_scenes(3, range(40), 5)
+    looks = np.stack([scenes.values[name] for name in APPEARANCE], 1).reshape(40, 5, -1)
+    assert (looks == looks[:, :1]).all()
+    assert len(np.unique(looks[:, 0], axis=0)) == 40
+    assert (scenes.words("category").reshape(40, 5) == scenes.words("category")[::5, None]).all()
+    rolls = scenes.values["roll"]
+    assert len(np.unique(rolls)) == 200
+    for part in ("context", "property"):
+        assert len(set(scenes.words(part))) > 5
+    fewer = instance_scenes(3, [7, 2], 2)
+    chosen = [35, 36, 10, 11]
+    assert fewer.captions() == [scenes.captions()[row] for row in chosen]
+    np.testing.assert_array_equal(fewer.values["roll"], rolls[chosen])
+    np.testing.assert_array_equal(fewer.values["fur"], scenes.values["fur"][chosen])
+
+
+def test_views_of_instances_are_drawn_like_source_scenes():
+    scenes, source = instance_scenes(0, range(800), 4), source_scenes(0, range(3200))
+    for part in ("category", "context", "property", "accessory"):
+        (words, found), (known, expected) = (
+            np.unique(some.words(part), return_counts=True) for some in (scenes, source)
+        )
+        assert words.tolist() == known.tolist()
+        views = 4 if part == "category" else 1
+        assert (np.abs(found - expected) < 5 * np.sqrt(expected * (1 + views))).all(), part
+    for name in POSE + SURROUNDINGS:
+        assert abs(scenes.values[name].mean() - 0.5) < 0.05, name
 
 
 def test_source_captions_say_what_is_there_and_never_the_rare_token(source):
@@ -363,6 +394,8 @@ def test_no_scenes_give_no_pictures():
         (lambda: source_scenes(0, [-1]), "indices"),
         (lambda: source_scenes(0, [0.5]), "indices"),
         (lambda: source_scenes(0, [[0]]), "indices"),
+        (lambda: instance_scenes(0, [0], 0), "0 views of an instance"),
+        (lambda: instance_scenes(0, [0.5], 2), "indices"),
         (lambda: training_photos("yeti"), "subject 'yeti' is unknown; choose one of backpack"),
         (lambda: subject_scenes("yeti", ["a {}"], 0, [0]), "subject 'yeti' is unknown"),
         (

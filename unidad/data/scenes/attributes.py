@@ -105,17 +105,36 @@ def source_scenes(seed: int, indices: Sequence[int] | np.ndarray | range) -> Sce
         UserError: an argument is outside its range.
     """
     draws = _draws("source", seed, indices)
-    values = _appearance(draws) | _situation(draws)
-    category = _pick(draws, "category", CATEGORIES)
-    words = {
-        "category": category,
-        "context": _pick(draws, "context", CONTEXTS, CONTEXT_SHARE),
-        "property": _pick(draws, "property", PROPERTIES, PROPERTY_SHARE),
-        "accessory": _pick(draws, "accessory", ACCESSORIES, ACCESSORY_SHARE),
-    }
-    words["accessory"] = np.where(np.isin(category, LIVE), words["accessory"], "")
-    rows = zip(*(column.tolist() for column in words.values()), strict=True)
-    return Scenes(tuple(Description(*row) for row in rows), values)
+    descriptions = _descriptions(draws, _pick(draws, "category", CATEGORIES))
+    return Scenes(descriptions, _appearance(draws) | _situation(draws))
+
+
+def instance_scenes(seed: int, indices: Sequence[int] | np.ndarray | range, views: int) -> Scenes:
+    """Source scenes that show every instance several times, so that it can be learnt to know.
+
+    None of SUBJECTS is among them: their appearances are of another series.
+
+    Args:
+        seed: at least 0.
+        indices: of the instances, (N,), whole numbers of at least 0; index i is the same instance
+            in any batch, and its first views are the same however many there are.
+        views: scenes of each instance, at least 1; whatever else a source scene shows is drawn
+            anew for each.
+
+    Returns:
+        N × views scenes, those of an instance side by side.
+
+    Raises:
+        UserError: an argument is outside its range.
+    """
+    if views < 1:
+        raise UserError(f"{views} views of an instance: at least 1 is needed")
+    owners = _draws("instances", seed, indices)
+    rows = np.asarray(indices, dtype=np.int64)[:, None] + (np.arange(views) << 32)
+    situations = _draws("views of instances", seed, rows.ravel())
+    category = np.repeat(_pick(owners, "category", CATEGORIES), views)
+    appearance = {name: np.repeat(array, views) for name, array in _appearance(owners).items()}
+    return Scenes(_descriptions(situations, category), appearance | _situation(situations))
 
 
 def subject_scenes(
@@ -182,6 +201,19 @@ def _pick(draws: Draws, name: str, words: Sequence[str], share: float = 1.0) -> 
     """One of `words` with probability `share`, else an empty string: strings (N,)."""
     place = np.floor(draws(name) / share * len(words)).astype(int)
     return np.array([*words, ""])[np.minimum(place, len(words))]
+
+
+def _descriptions(draws: Draws, category: np.ndarray) -> tuple[Description, ...]:
+    """Any context, property and accessory for these categories (N,); only animals dress."""
+    accessory = _pick(draws, "accessory", ACCESSORIES, ACCESSORY_SHARE)
+    words = (
+        category,
+        _pick(draws, "context", CONTEXTS, CONTEXT_SHARE),
+        _pick(draws, "property", PROPERTIES, PROPERTY_SHARE),
+        np.where(np.isin(category, LIVE), accessory, ""),
+    )
+    rows = zip(*(column.tolist() for column in words), strict=True)
+    return tuple(Description(*row) for row in rows)
 
 
 def _appearance(draws: Draws) -> dict[str, np.ndarray]:
