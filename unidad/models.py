@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import os
-import shutil
-from collections.abc import Callable
+import hashlib
 from pathlib import Path
 
-import torch
-
-from unidad.config import SOURCE_STUDENT, SOURCE_TEACHER
-from unidad.files import atomic_folder, read_json, sha256
+from unidad.files import atomic_folder, read_json
 from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.published import PublishedConfig
 from unidad.networks.adm import HEAD_CHANNELS, RESOLUTION, load_adm
 from unidad.networks.describe import describe
 from unidad.networks.folder import WEIGHTS_NAME, load_network
-from unidad.networks.text_to_image_folder import (
-    copy_text_to_image,
-    is_text_to_image,
-    load_codec,
-    load_text_encoder,
-    load_text_to_image,
-)
 from unidad.pipeline import UnidadPipeline
 from unidad.provenance import commit
 from unidad.sampling import load_pipeline
@@ -31,31 +18,7 @@ from unidad.sampling import load_pipeline
 WEIGHTS = Path(__file__).parent / "weights"
 SHIPPED_SOURCE_TEACHER = WEIGHTS / "synthetic-faces-source"
 SHIPPED_FEATURE_NETWORK = WEIGHTS / "synthetic-faces-features"
-SHIPPED_TEXT_TO_IMAGE = {
-    SOURCE_TEACHER: WEIGHTS / "synthetic-scenes-source",
-    SOURCE_STUDENT: WEIGHTS / "synthetic-scenes-student",
-}
-PIPELINE_PARTS = ("model_index.json", "unet", "vae", "text_encoder", "tokenizer", "scheduler")
-
-DRAWING = """```python
-from unidad.pipeline import UnidadPipeline
-
-images = UnidadPipeline.from_pretrained("NAME")(batch_size=16, seed=0).images
-```
-
-The sampler and its noise levels are stored in `model_index.json`.
-"""
-DRAWING_PROMPTS = """```python
-from diffusers import StableDiffusionPipeline
-
-pipeline = StableDiffusionPipeline.from_pretrained("NAME")
-image = pipeline(
-    "a cat in the snow", num_inference_steps={nfe}, guidance_scale={guidance_scale}
-).images[0]
-```
-
-The noise levels are stored in `scheduler/`.
-"""
+SHIPPED_SCENE_NETWORK = WEIGHTS / "synthetic-scenes-features"
 
 
 def place_source_teacher(origin: str, out: Path) -> None:
@@ -72,36 +35,6 @@ def place_source_teacher(origin: str, out: Path) -> None:
     network = load_network(SHIPPED_SOURCE_TEACHER if origin == "shipped" else origin)
     with atomic_folder(out) as partial:
         UnidadPipeline(network.unet, network.scheduler).save_pretrained(partial)
-
-
-def place_text_to_image(role: str, origin: str, out: Path) -> None:
-    """Check a text-to-image model and put it in place; its large files become hard links.
-
-    Args:
-        role: source_teacher or source_student.
-        origin: ``shipped``, or the folder of a ``StableDiffusionPipeline``.
-        out: model folder.
-
-    Raises:
-        UserError: the folder or one of its parts is missing or of another architecture.
-    """
-    folder = SHIPPED_TEXT_TO_IMAGE[role] if origin == "shipped" else Path(origin)
-    load_text_to_image(folder, load_codec(folder))
-    load_text_encoder(folder)
-    with atomic_folder(out) as partial:
-        for name in PIPELINE_PARTS:
-            if (folder / name).is_dir():
-                shutil.copytree(folder / name, partial / name, copy_function=_link_or_copy)
-            else:
-                shutil.copyfile(folder / name, partial / name)
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    """Gigabytes are not written twice where the file system can help it."""
-    try:
-        os.link(os.path.realpath(source), target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def import_adm(
@@ -132,14 +65,20 @@ def import_adm(
     unet, scheduler = load_adm(
         checkpoint, head_channels, resolution, new_attention_order, drop_variance
     )
-    facts = {
-        "imported from": f"{checkpoint.name}, a guided-diffusion checkpoint",
-        f"sha256 of {checkpoint.name}": f"`{sha256(checkpoint)}`",
-        **describe(unet, scheduler, [dtype]),
-        "order of qkv": "new" if new_attention_order else "legacy",
-        "commit": commit(),
-    }
-    _export(_saving(UnidadPipeline(unet, scheduler), dtype), out, facts, command)
+    if dtype == "bfloat16":
+        unet.bfloat16()
+    pipeline = UnidadPipeline(unet, scheduler)
+    with atomic_folder(out) as partial:
+        pipeline.save_pretrained(partial)
+        facts = {
+            "imported from": f"{checkpoint.name}, a guided-diffusion checkpoint",
+            f"sha256 of {checkpoint.name}": f"`{_sha256(checkpoint)}`",
+            **describe(unet, scheduler, [dtype]),
+            "order of qkv": "new" if new_attention_order else "legacy",
+            "commit": commit(),
+        }
+        weights = partial / "unet" / WEIGHTS_NAME
+        (partial / "README.md").write_text(_card(out.resolve().name, facts, weights, command))
 
 
 def place_feature_network(origin: str, out: Path, published: PublishedConfig | None = None) -> None:
@@ -176,19 +115,17 @@ def export_run(run: Path, out: Path, dtype: str = "float32", command: str = "") 
         UserError: the run has no finished model.
     """
     summary = read_json(run / "training.json", "no finished run is here; train it to its end")
-    facts = _facts_of_run(summary, dtype)
-    if is_text_to_image(run / "model"):
-        drawing = DRAWING_PROMPTS.format(
-            nfe=summary["nfe"], guidance_scale=summary["guidance_scale"]
-        )
-        save = functools.partial(copy_text_to_image, run / "model", dtype=getattr(torch, dtype))
-        _export(save, out, facts, command, drawing)
-        return
     pipeline = load_pipeline(run / "model")
-    _export(_saving(pipeline, dtype), out, facts, command)
+    if dtype == "bfloat16":
+        pipeline.unet.bfloat16()
+    with atomic_folder(out) as partial:
+        pipeline.save_pretrained(partial)
+        weights = partial / "unet" / WEIGHTS_NAME
+        facts = _facts_of_run(dict(pipeline.config), summary, dtype)
+        (partial / "README.md").write_text(_card(out.resolve().name, facts, weights, command))
 
 
-def _facts_of_run(summary: dict, dtype: str) -> dict[str, object]:
+def _facts_of_run(config: dict, summary: dict, dtype: str) -> dict[str, object]:
     return {
         "method": summary.get("method"),
         "trained on": f"{summary.get('target')}, shots {summary.get('shots') or 'all'}",
@@ -197,36 +134,31 @@ def _facts_of_run(summary: dict, dtype: str) -> dict[str, object]:
         "training images seen": f"{summary.get('images_seen', 0):,}",
         "training time": f"{summary['seconds'] / 60:.0f} minutes",
         "parameters": f"{summary['parameters']:,}, stored as {dtype}",
-        "network evaluations an image": summary.get("nfe"),
+        "network evaluations an image": config["nfe"],
         "commit": summary.get("commit"),
     }
 
 
-def _export(
-    save: Callable[[Path], None],
-    out: Path,
-    facts: dict[str, object],
-    command: str,
-    drawing: str = DRAWING,
-) -> None:
-    """Write a model folder and its card."""
-    with atomic_folder(out) as partial:
-        save(partial)
-        weights = partial / "unet" / WEIGHTS_NAME
-        card = _card(out.resolve().name, facts, weights, command, drawing)
-        (partial / "README.md").write_text(card)
-
-
-def _saving(pipeline: UnidadPipeline, dtype: str) -> Callable[[Path], None]:
-    if dtype == "bfloat16":
-        pipeline.unet.bfloat16()
-    return pipeline.save_pretrained
-
-
-def _card(name: str, facts: dict[str, object], weights: Path, command: str, drawing: str) -> str:
+def _card(name: str, facts: dict[str, object], weights: Path, command: str) -> str:
     facts = facts | {
         "exported by": f"`{command}`",
-        f"sha256 of {weights.name}": f"`{sha256(weights)}`",
+        f"sha256 of {weights.name}": f"`{_sha256(weights)}`",
     }
     rows = "\n".join(f"- {key}: {value}" for key, value in facts.items())
-    return f"# {name}\n\n{rows}\n\n{drawing.replace('NAME', name)}"
+    return f"""# {name}
+
+{rows}
+
+```python
+from unidad.pipeline import UnidadPipeline
+
+images = UnidadPipeline.from_pretrained("{name}")(batch_size=16, seed=0).images
+```
+
+The sampler and its noise levels are stored in `model_index.json`.
+"""
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

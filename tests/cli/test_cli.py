@@ -24,7 +24,7 @@ UNET = f"unet/{WEIGHTS_NAME}"
 VERBS = {
     *("plan", "prepare", "contact-sheet", "source-teacher", "feature-network", "train-features"),
     *("fitness", "train", "sample", "features", "evaluate", "report", "export", "schema"),
-    *("import-adm", "check-model", "trajectory"),
+    *("import-adm", "check-model", "trajectory", "train-scene-features", "scene-fitness"),
 }
 LIGHT = """
 import contextlib, io, json, sys

@@ -13,11 +13,11 @@ def add_verbs(verbs: Verbs) -> None:
     _add_import_adm(verbs)
     _add_check_model(verbs)
     _add_source_teacher(verbs)
-    _add_text_to_image(verbs)
     _add_feature_network(verbs)
     _add_train_features(verbs)
     _add_fitness(verbs)
-    _add_train_clip(verbs)
+    _add_train_scene_features(verbs)
+    _add_scene_fitness(verbs)
 
 
 def _add_import_adm(verbs: Verbs) -> None:
@@ -98,25 +98,6 @@ def _source_teacher(options: argparse.Namespace) -> None:
     from unidad.models import place_source_teacher
 
     place_source_teacher(options.origin, options.out)
-
-
-def _add_text_to_image(verbs: Verbs) -> None:
-    parser = add_verb(
-        verbs,
-        "text-to-image",
-        _text_to_image,
-        "check a text-to-image model and put it in place",
-        "text-to-image source_teacher shipped --out results/sdp/models/source_teacher",
-    )
-    parser.add_argument("role", choices=["source_teacher", "source_student"], help="what it is for")
-    parser.add_argument("origin", help="`shipped`, or the folder of a StableDiffusionPipeline")
-    parser.add_argument("--out", type=Path, required=True, help="model folder to write")
-
-
-def _text_to_image(options: argparse.Namespace) -> None:
-    from unidad.models import place_text_to_image
-
-    place_text_to_image(options.role, options.origin, options.out)
 
 
 def _add_feature_network(verbs: Verbs) -> None:
@@ -210,31 +191,53 @@ def _fitness(options: argparse.Namespace) -> None:
     write_fitness(network, options.out, progress=not options.quiet)
 
 
-def _add_train_clip(verbs: Verbs) -> None:
+def _add_train_scene_features(verbs: Verbs) -> None:
     parser = add_verb(
         verbs,
-        "train-clip",
-        _train_clip,
-        "train the small CLIP of the synthetic scenes, on captioned renderings alone",
-        "train-clip --out my-clip --seed 0",
+        "train-scene-features",
+        _train_scene_features,
+        "train the scene network of the personalisation benchmark, on renderings alone",
+        "train-scene-features --out my-features",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--seed", type=int, default=0, help="default 0")
-    parser.add_argument("--updates", type=int, default=400, help="default 400")
-    parser.add_argument("--batch-size", type=int, default=256, help="even (default 256)")
+    parser.add_argument("--updates", type=int, default=3000, help="default 3000")
+    parser.add_argument("--resolution", type=int, default=32, help="in pixels (default 32)")
+    parser.add_argument("--seed", type=int, default=4242, help="default 4242")
     add_threads_and_quiet(parser)
 
 
-def _train_clip(options: argparse.Namespace) -> None:
-    from unidad.metrics.clip_training import train_clip
+def _train_scene_features(options: argparse.Namespace) -> None:
+    from unidad.metrics.scene_fitness import word_table
+    from unidad.metrics.scene_training import train_scene_network
 
-    rows = train_clip(
+    found = train_scene_network(
         options.out,
         options.seed,
         options.updates,
-        options.batch_size,
+        options.resolution,
         not options.quiet,
         command_line(),
     )
-    for row in rows:
-        print(f"wrong in {row['wrong_in']}: the right caption is first in {row['first']:.3f}")
+    print(word_table(found.words))
+
+
+def _add_scene_fitness(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "scene-fitness",
+        _scene_fitness,
+        "show that a scene network is fit for use: subjects told from look-alikes, words read",
+        "scene-fitness --out docs",
+    )
+    parser.add_argument("--network", type=Path, help="folder of a scene network (default: ours)")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write table and plot to")
+    add_threads_and_quiet(parser)
+
+
+def _scene_fitness(options: argparse.Namespace) -> None:
+    from unidad.metrics.scene_fitness import write_fitness
+    from unidad.metrics.scene_network import load_scene_network
+    from unidad.models import SHIPPED_SCENE_NETWORK
+
+    network = load_scene_network(options.network or SHIPPED_SCENE_NETWORK)
+    write_fitness(network, options.out, progress=not options.quiet)

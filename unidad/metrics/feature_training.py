@@ -16,12 +16,8 @@ from unidad.data.faces import ATTRIBUTES, DOMAINS, render
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
 from unidad.files import atomic_folder
-from unidad.metrics.feature_network import (
-    WEIGHTS,
-    FeatureConfig,
-    FeatureNetwork,
-    load_feature_network,
-)
+from unidad.metrics.feature_network import FeatureConfig, FeatureNetwork, load_feature_network
+from unidad.metrics.trunk import WEIGHTS, Trunk
 from unidad.provenance import commit
 
 NAME = "synthetic-faces"
@@ -86,19 +82,26 @@ def train_feature_network(
     with atomic_folder(Path(out_dir)) as folder:
         network.save(folder)
         scores = score(load_feature_network(folder), seed, HELD_OUT_IMAGES)
-        digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-        parameters = sum(p.numel() for p in network.parameters())
         facts = {
-            "command": f"`{command}`" if command else "not recorded",
-            "parameters": f"{parameters:,}, stored as bfloat16",
+            **provenance(network, folder, seed, command),
             "steps": f"{steps:,} of {PER_DOMAIN * len(DOMAINS)} images, none seen twice",
-            "seed": str(seed),
-            "commit": commit(),
-            f"sha256 of {WEIGHTS}": f"`{digest}`",
             "sha256 of the held-out renderings": f"`{scores.pixels}`",
         }
         (folder / "README.md").write_text(_card(facts, scores))
     return scores
+
+
+def provenance(network: Trunk, folder: Path, seed: int, command: str) -> dict[str, str]:
+    """What the card of a network says of its origin: fact → value."""
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    parameters = sum(p.numel() for p in network.parameters())
+    return {
+        "command": f"`{command}`" if command else "not recorded",
+        "parameters": f"{parameters:,}, stored as bfloat16",
+        "seed": str(seed),
+        "commit": commit(),
+        f"sha256 of {WEIGHTS}": f"`{digest}`",
+    }
 
 
 def _trained(config: FeatureConfig, seed: int, steps: int, progress: bool) -> FeatureNetwork:
@@ -141,19 +144,23 @@ def _renderings(
     return images, domains, torch.from_numpy(attributes)
 
 
-def damaged(x: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+def damaged(
+    x: Tensor, chance: torch.Generator, most_noise: float = NOISE, most_blur: float = BLUR
+) -> tuple[Tensor, Tensor]:
     """Blur half of the images, then make half of them noisy, each by its own strength.
 
     Args:
         x: (N, 3, H, W) in [-1, 1].
         chance: source of the random draws.
+        most_noise: largest standard deviation of noise.
+        most_blur: largest standard deviation of blur, in pixels.
 
     Returns:
-        The images, and (N, 2): standard deviation of noise over NOISE, of blur over BLUR.
+        The images, and (N, 2): strength of noise and of blur, as a share of the largest.
     """
     strengths = torch.rand(len(x), 2, generator=chance)
     strengths *= torch.rand(len(x), 2, generator=chance) < 0.5
-    noise, blur = (strengths * torch.tensor([NOISE, BLUR])).T
+    noise, blur = (strengths * torch.tensor([most_noise, most_blur])).T
     places = torch.arange(x.shape[-1])
     apart = (places[:, None] - places).square()
     weights = torch.exp(-apart / (2 * blur.clamp(min=0.05)[:, None, None] ** 2))

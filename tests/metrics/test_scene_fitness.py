@@ -1,0 +1,143 @@
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+import unidad.metrics.scene_fitness as scene_fitness
+from unidad.data.scenes import SUBJECTS, Description, source_scenes
+from unidad.data.scenes.attributes import APPEARANCE
+from unidad.metrics.scene_fitness import (
+    LOOK_ALIKES,
+    OTHERS,
+    OWN,
+    SUBJECT_COLUMNS,
+    WORD_COLUMNS,
+    Fitness,
+    markdown,
+    roc_auc,
+    subject_rows,
+    subject_table,
+    word_rows,
+    word_table,
+    write_fitness,
+)
+from unidad.metrics.scene_network import load_scene_network
+from unidad.models import SHIPPED_SCENE_NETWORK
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_roc_auc_counts_pairs_and_half_of_ties():
+    assert roc_auc(np.array([3.0, 2.0]), np.array([1.0, 2.0])) == 3.5 / 4
+    assert roc_auc(np.array([0.0]), np.array([1.0, 2.0, 3.0])) == 0
+
+
+def test_similarity_is_the_mean_cosine_to_the_photos():
+    photos = np.array([[1.0, 0.0], [0.6, 0.8]])
+    pictures = {
+        OWN: np.array([[1.0, 0.0], [0.0, 1.0]]),
+        LOOK_ALIKES: np.array([[0.8, 0.6], [-1.0, 0.0]]),
+    }
+    own, alike = subject_rows("cat", photos, pictures)
+    assert tuple(own) == SUBJECT_COLUMNS
+    assert (own["subject"], own["pictures"], own["mean"], own["roc_auc"]) == ("cat", OWN, 0.6, None)
+    assert (own["low"], own["high"]) == (0.42, 0.78)
+    assert (alike["mean"], alike["roc_auc"]) == (pytest.approx(0.04), 0.5)
+
+
+def test_words_are_counted_and_objects_wear_nothing():
+    truth = [
+        Description("cat", "in the snow", "", "in a chef outfit"),
+        Description("cat", "", "red"),
+        Description("vase", "in the snow"),
+    ]
+    found = {
+        "category": ["cat", "dog", "vase"],
+        "context": ["in the snow", "", "in the jungle"],
+        "property": ["", "red", "wet"],
+        "accessory": ["", "", "in a chef outfit"],
+    }
+    rows = word_rows(truth, found)
+    assert all(tuple(row) == WORD_COLUMNS for row in rows)
+    assert [tuple(row.values()) for row in rows] == [
+        ("category", "cat", 2, 0.5),
+        ("category", "vase", 1, 1.0),
+        ("context", "", 1, 1.0),
+        ("context", "in the snow", 2, 0.5),
+        ("property", "", 2, 0.5),
+        ("property", "red", 1, 1.0),
+        ("accessory", "", 1, 1.0),
+        ("accessory", "in a chef outfit", 1, 0.0),
+    ]
+    assert "| accessory | 2 | 0.500 | in a chef outfit: 0.000 |" in word_table(rows)
+
+
+def test_pictures_of_a_subject_and_of_look_alikes_answer_the_same_prompts():
+    groups = scene_fitness._pictures("cat", source_scenes(77, range(4000)))
+    assert list(groups) == [OWN, LOOK_ALIKES, "cat2"]
+    own, alike, sibling = groups.values()
+    assert own.descriptions == alike.descriptions == sibling.descriptions
+    assert len(own) == 25 * scene_fitness.PICTURES_PER_PROMPT
+    assert {scene.category for scene in alike.descriptions} == {"cat"}
+    assert len(set(own.descriptions)) == 25
+    looks = [np.stack([g.values[n] for n in APPEARANCE], 1) for g in (own, alike, sibling)]
+    assert [len(np.unique(look, axis=0)) for look in looks] == [1, len(own), 1]
+    assert not (looks[0][0] == looks[2][0]).all()
+
+
+def published() -> Fitness:
+    tables = []
+    for name in ("scene_fitness", "scene_fitness_words"):
+        with open(DOCS / f"{name}.csv", newline="") as file:
+            tables.append(list(csv.DictReader(file)))
+    texts = ("subject", "part", "word")
+    return Fitness(*([_numbers(row, texts) for row in table] for table in tables), "")
+
+
+def _numbers(row, texts):
+    def read(name, value):
+        if name in texts or (name == "pictures" and not value.isdigit()):
+            return value
+        return float(value) if "." in value else int(value) if value else None
+
+    return {name: read(name, value) for name, value in row.items()}
+
+
+def test_documentation_is_the_published_tables():
+    assert markdown(published()) == (DOCS / "scene_fitness.md").read_text(encoding="utf-8")
+
+
+def test_every_subject_is_told_from_look_alikes_and_others():
+    rows = published().subjects
+    assert list(dict.fromkeys(row["subject"] for row in rows)) == list(SUBJECTS)
+    for row in rows:
+        if row["pictures"] == OWN:
+            own = row["mean"]
+        else:
+            least = {LOOK_ALIKES: 0.9, OTHERS: 0.98}.get(row["pictures"], 0.9)
+            assert row["roc_auc"] > least, row
+            assert row["mean"] < own - 0.2, row
+
+
+def test_small_run_writes_tables_and_plot(tmp_path, monkeypatch):
+    """The shipped network on today's renderer: one picture for each prompt."""
+    monkeypatch.setattr(scene_fitness, "PICTURES_PER_PROMPT", 1)
+    monkeypatch.setattr(scene_fitness, "SOURCE_SCENES", 700)
+    network = load_scene_network(SHIPPED_SCENE_NETWORK)
+    found = write_fitness(network, tmp_path, progress=False)
+    shares = {row["pictures"]: row["roc_auc"] for row in found.subjects if row["subject"] == "cat"}
+    assert min(shares[LOOK_ALIKES], shares[OTHERS], shares["cat2"]) > 0.9
+    counts = {}
+    for row in found.words:
+        right, total = counts.get(row["part"], (0, 0))
+        counts[row["part"]] = right + row["pictures"] * row["recognised"], total + row["pictures"]
+    assert counts["category"][1] == 700 > counts["accessory"][1]
+    assert all(right / total > 0.9 for right, total in counts.values())
+    with open(tmp_path / "scene_fitness.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == len(found.subjects) == 3 * 11 + 4
+    assert subject_table(found.subjects) in (tmp_path / "scene_fitness.md").read_text()
+    picture = imread(tmp_path / "figures" / "scene_fitness.png")
+    assert picture.shape[1] > picture.shape[0] > 300
+    assert picture.std() > 0.05
