@@ -18,6 +18,7 @@ from unidad.config import (
     AnyVariant,
     Config,
     Dmd2Variant,
+    EchodistillVariant,
     FinetuneVariant,
     RunSpec,
     TextToImage,
@@ -119,7 +120,7 @@ class Plan:
         """The resolved run specification; paths start at the working directory."""
         variant = self._resolved(run)
         roles = {"student": variant.student}
-        if isinstance(variant, Dmd2Variant):
+        if isinstance(variant, (Dmd2Variant, EchodistillVariant)):
             roles["teacher"] = variant.teacher
         if isinstance(variant, UnidadVariant):
             roles["teacher"] = SOURCE_TEACHER

@@ -16,6 +16,7 @@ from unidad.diffusion import Denoiser, add_noise, draw_levels
 from unidad.levels import few_step_levels, of_network, training_levels
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.guidance import Guided, guided
+from unidad.networks.text import TextEncoder
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,14 @@ class Method(ABC):
     def learning_rate(self, group: str) -> float:
         """AdamW's rate for an optimiser group."""
         return self.spec.variant.training.learning_rate
+
+    def text_encoder(self) -> TextEncoder | None:
+        """The text encoder, where training changed it."""
+        return None
+
+    def companions(self) -> dict[str, DiffusionNetwork]:
+        """Name → a many-step model to export beside the student, with the same text encoder."""
+        return {}
 
     @abstractmethod
     def step(
