@@ -246,7 +246,7 @@ class EchodistillVariant(Variant):
     features: dict[Name, str] | None = None
     """Frozen networks by name, each a folder (a CLIP, a vision transformer such as DINO, a scene
     network) and each with a discriminator; student and teacher are aligned on `clip`. null takes
-    those of the synthetic protocol."""
+    CLIP and encoder that fidelity is measured with."""
     token_start: Literal["class_word", "rare_token"] = "class_word"
     """Whose embedding the learned one starts from."""
     token_taught_by: Literal["teacher", "both"] = "teacher"

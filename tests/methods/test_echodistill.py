@@ -18,7 +18,7 @@ from unidad.errors import UserError
 from unidad.methods import build_method
 from unidad.methods.frozen_features import load_frozen_features
 from unidad.networks.text_to_image_folder import load_text_encoder
-from unidad.train import fingerprint, train
+from unidad.train import export, fingerprint, train
 from unidad.trainer import Trainer
 
 SHAPE = (2, 4, 8, 8)
@@ -324,7 +324,7 @@ def test_a_stopped_run_ends_as_an_uninterrupted_one(make_echo_spec, tmp_path, st
     assert summary["updates"] == {"teacher": 6, "student": 6, "discriminator": 6}
     interrupted(spec, tmp_path / "cut", stop)
     train(spec, tmp_path / "cut", progress=False)
-    for file in (f"model/{UNET}", f"model/{TEXT}", f"teacher/{UNET}"):
+    for file in (f"model/{UNET}", f"model/{TEXT}", f"teacher/{UNET}", f"teacher/{TEXT}"):
         whole, cut = (load_file(tmp_path / name / file) for name in ("whole", "cut"))
         assert all(torch.equal(whole[name], cut[name]) for name in whole), file
     logs = [(tmp_path / n / "training.csv").read_text().splitlines() for n in ("whole", "cut")]
@@ -337,37 +337,24 @@ def test_a_stopped_run_ends_as_an_uninterrupted_one(make_echo_spec, tmp_path, st
 @torch.no_grad()
 @pytest.mark.parametrize("lora", [None, {"rank": 2}])
 def test_diffusers_alone_draws_with_the_learned_word(make_echo_spec, tmp_path, lora):
-    """From the exported folder and the words "a prt cat" alone; the teacher lies beside it."""
+    """From the exported folder and the words "a prt cat" alone."""
     training = {"student_updates": 1, "learning_rate": 0.05, "warmup_updates": 1, "ema_decay": 0}
     spec = make_echo_spec(training, {"lora": lora}, echo_rounds=0)
+    method = build_method(spec)
     start = load_text_encoder(spec.student)
     with torch.enable_grad():
-        method = build_method(spec)
-        export_of(spec, method, tmp_path / "run")
+        trainer = Trainer(spec, method, ImageSet.load(spec.data), tmp_path / "run", progress=False)
+        trainer.run()
+    export(trainer.result, spec, tmp_path / "model", method.text_encoder())
     eps = torch.randn(SHAPE, generator=generator(6))
     sigma = torch.full((2,), method.student.sigma_max)
     text = method.conditions.target.expand(2, -1, -1)
     expected = method.student(sigma[0] * eps, sigma, text)
-    drawn = draw(tmp_path / "run/model", "a prt cat", eps)
+    drawn = draw(tmp_path / "model", "a prt cat", eps)
     torch.testing.assert_close(drawn, expected, rtol=1e-3, atol=2e-3)
     unlearned = method.student(sigma[0] * eps, sigma, start(["a prt cat"] * 2))
     assert (expected - unlearned).abs().max() > 0.05
-    assert (draw(tmp_path / "run/model", "a cat", eps) - expected).abs().max() > 0.05
-    of_teacher = method.teacher(sigma[0] * eps, sigma, text)
-    drawn = draw(tmp_path / "run/teacher", "a prt cat", eps)
-    torch.testing.assert_close(drawn, of_teacher, rtol=1e-3, atol=2e-3)
-
-
-def export_of(spec, method, folder):
-    """Train a method in place as `train` does, which builds its own."""
-    import unidad.train as training
-
-    built = training.build_method
-    training.build_method = lambda spec: method
-    try:
-        train(spec, folder, progress=False)
-    finally:
-        training.build_method = built
+    assert (draw(tmp_path / "model", "a cat", eps) - expected).abs().max() > 0.05
 
 
 def draw(folder, prompt, eps):
@@ -430,8 +417,9 @@ def test_unfit_options_are_one_clear_line(make_echo_spec, tmp_path, change, comp
 
 def test_it_is_a_method_of_personalisation(make_echo_spec):
     spec = make_echo_spec()
-    with pytest.raises(ValidationError, match="method echodistill needs the section 'text_to_im"):
-        type(spec)(**spec.model_dump() | {"text_to_image": None})
+    for text in (None, spec.text_to_image.model_dump() | {"prompts": None}):
+        with pytest.raises(ValidationError, match=r"echodistill needs text_to_image\.prompts"):
+            type(spec)(**spec.model_dump() | {"text_to_image": text})
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from unidad.diffusion import Denoiser, add_noise, draw_levels
 from unidad.levels import few_step_levels, of_network, training_levels
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.guidance import Guided, guided
+from unidad.networks.learned_token import LearnedToken
 from unidad.networks.text import TextEncoder
 
 
@@ -55,6 +56,32 @@ class Conditions(nn.Module):
 
     def first(self, count: int) -> Tensor:
         """The target's prompt for ``count`` images, (count, L, D)."""
+        return self.target.expand(count, -1, -1)
+
+
+class LearnedConditions(nn.Module):
+    """As `Conditions`, but the target's prompt has a word that is being learned.
+
+    Args:
+        token: the word.
+        prompt: the target's, "a prt cat"; embedded anew whenever ``target`` is read.
+        source: embeddings (1, L, D) of the source's prompt.
+        null: likewise of the empty prompt.
+    """
+
+    def __init__(self, token: LearnedToken, prompt: str, source: Tensor, null: Tensor):
+        super().__init__()
+        self.token, self.prompt = token, prompt
+        self.register_buffer("source", source, persistent=False)
+        self.register_buffer("null", null, persistent=False)
+
+    @property
+    def target(self) -> Tensor:
+        """Embeddings (1, L, D) of the target's prompt as the word stands now."""
+        return self.token(self.prompt)
+
+    def first(self, count: int) -> Tensor:
+        """The same for ``count`` images, (count, L, D)."""
         return self.target.expand(count, -1, -1)
 
 
@@ -123,7 +150,7 @@ class Method(ABC):
         self,
         spec: RunSpec,
         student: DiffusionNetwork,
-        conditions: Conditions | Captions | None = None,
+        conditions: Conditions | LearnedConditions | Captions | None = None,
     ):
         self.spec = spec
         self.student = student

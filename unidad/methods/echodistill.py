@@ -19,44 +19,17 @@ from torch import Tensor, nn
 from unidad import losses
 from unidad.config import RunSpec
 from unidad.diffusion import add_noise, draw_levels, per_image
-from unidad.methods.base import Batch, Method, StepOutput
+from unidad.methods.base import Batch, LearnedConditions, Method, StepOutput
 from unidad.methods.frozen_features import FrozenFeatures
 from unidad.methods.training_images import CHUNK
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.discriminator import FeatureHeads, accuracy
-from unidad.networks.learned_token import LearnedToken
 from unidad.networks.text import TextEncoder
 
 ALIGNING = "clip"
 """The frozen network whose tokens student and teacher are aligned on."""
 DIRECTIONS, PATCH = 128, 3
 """Of the sliced Wasserstein distance: projections, and side of the patches in pixels."""
-
-
-class LearnedConditions(nn.Module):
-    """As `Conditions`, but the target's prompt has a word that is being learned.
-
-    Args:
-        token: the word.
-        prompt: the target's, "a prt cat"; embedded anew whenever ``target`` is read.
-        source: embeddings (1, L, D) of the source's prompt.
-        null: likewise of the empty prompt.
-    """
-
-    def __init__(self, token: LearnedToken, prompt: str, source: Tensor, null: Tensor):
-        super().__init__()
-        self.token, self.prompt = token, prompt
-        self.register_buffer("source", source, persistent=False)
-        self.register_buffer("null", null, persistent=False)
-
-    @property
-    def target(self) -> Tensor:
-        """Embeddings (1, L, D) of the target's prompt as the word stands now."""
-        return self.token(self.prompt)
-
-    def first(self, count: int) -> Tensor:
-        """The same for ``count`` images, (count, L, D)."""
-        return self.target.expand(count, -1, -1)
 
 
 class EchoImages(nn.Module):
