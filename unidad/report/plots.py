@@ -104,7 +104,7 @@ def subject_against_prompt(
         features: label of the feature networks.
     """
     prompt = ("clip_t", f"CLIP-T ({features}), higher is better")
-    subject = ("instance_similarity", f"instance similarity ({features}), higher is better")
+    subject = ("instance_similarity", f"instance similarity\n({features}), higher is better")
     return _one_against_another(rows, styles, prompt, subject)
 
 
@@ -114,7 +114,7 @@ def subject_against_diversity(
 ) -> Figure:
     """Fidelity to the subject against diversity within a prompt; arguments as above."""
     diversity = ("intra_lpips", f"Intra-LPIPS ({features}), higher is better")
-    subject = ("instance_similarity", f"instance similarity ({features}), higher is better")
+    subject = ("instance_similarity", f"instance similarity\n({features}), higher is better")
     return _one_against_another(rows, styles, diversity, subject)
 
 
