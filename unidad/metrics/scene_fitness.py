@@ -84,7 +84,8 @@ def fitness(network: SceneNetwork, resolution: int = 32, progress: bool = True) 
         }
         rows += subject_rows(subject, photos, pictures | {OTHERS: embeddings[others]})
     words = word_rows(source.descriptions, network.words(images))
-    return Fitness(rows, words, hashlib.sha256(images).hexdigest())
+    digest = hashlib.sha256(np.ascontiguousarray(images)).hexdigest()
+    return Fitness(rows, words, digest)
 
 
 def _pictures(subject: str, source: Scenes) -> dict[str, Scenes]:
