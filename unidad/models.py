@@ -52,7 +52,7 @@ DRAWING_PROMPTS = """```python
 from diffusers import StableDiffusionPipeline
 
 pipeline = StableDiffusionPipeline.from_pretrained("NAME")
-image = pipeline("a cat in the snow", num_inference_steps={nfe}, guidance_scale={guidance_scale}).images[0]
+image = pipeline("a red cat", num_inference_steps={nfe}, guidance_scale={guidance_scale}).images[0]
 ```
 
 The noise levels are stored in `scheduler/`.
