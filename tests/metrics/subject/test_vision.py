@@ -71,6 +71,12 @@ def drop_weight(folder):
     save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
 
 
+def reshape_weight(folder):
+    state = load_file(folder / WEIGHTS)
+    state["layernorm.bias"] = torch.zeros(3)
+    save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+
+
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
@@ -82,7 +88,8 @@ def drop_weight(folder):
         (lambda f: (f / WEIGHTS).unlink(), "dino-vits16: .*model.safetensors"),
         (lambda f: (f / WEIGHTS).write_bytes(b"short"), "dino-vits16: "),
         (lambda f: (f / "preprocessor_config.json").unlink(), "dino-vits16: .*preprocessor"),
-        (drop_weight, "dino-vits16: the weights lack 'layernorm.bias'"),
+        (drop_weight, "dino-vits16: 'layernorm.bias' is missing in the weights"),
+        (reshape_weight, "dino-vits16: 'layernorm.bias' is .* of another shape"),
     ],
 )
 def test_an_unfit_folder_is_one_clear_line(dino, damage, complaint):

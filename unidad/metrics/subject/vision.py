@@ -82,15 +82,19 @@ def load_vision_transformer(folder: str | Path) -> VisionTransformer:
     try:
         with _silent_transformers():
             model, report = ARCHITECTURES[kind](
-                folder, local_files_only=True, output_loading_info=True
+                folder,
+                local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # named below, where the library only counts them
             )
             processor = AutoImageProcessor.from_pretrained(
                 folder, local_files_only=True, backend="pil"
             )
     except Exception as error:  # the library lets every kind through
         raise UserError(f"{folder}: {' '.join(str(error).split())}") from None
-    if report["missing_keys"]:
-        raise UserError(f"{folder}: the weights lack '{min(report['missing_keys'])}'")
+    unfit = {*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])}
+    if unfit:
+        raise UserError(f"{folder}: '{min(unfit)}' is missing in the weights, or of another shape")
     return VisionTransformer(model, processor)
 
 
