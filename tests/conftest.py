@@ -132,7 +132,7 @@ def make_subject_spec(tmp_path, stable_diffusion, image_set):
         method: str, training: dict | None = None, settings: dict | None = None, **variant
     ) -> RunSpec:
         prompts = {"class_word": "cat", "target": "a prt cat", "source": "a cat"}
-        if method != "finetune":
+        if method in ("dmd2", "unidad"):
             rounds = {"fake_score_updates_per_student_update": 2}
             variant = {"distillation": rounds} | variant
         if method == "unidad":

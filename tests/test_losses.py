@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from unidad import losses
 
@@ -141,3 +142,83 @@ def test_gradient_penalty_by_hand():
     gradient = torch.zeros(2, 1, 1, 2)
     gradient[0] = torch.tensor([3.0, 4.0])
     assert losses.gradient_penalty(gradient).item() == pytest.approx(((5 - 1) ** 2 + 1) / 2)
+
+
+def test_two_class_heads_have_the_cross_entropy_of_their_two_logits():
+    """Two images, two heads; class 1 is real. The loss adds the heads and averages the images."""
+    fake = torch.tensor([[[0.5, -1.0], [0.0, 2.0]], [[1.0, 1.0], [-0.5, 0.25]]])
+    real = torch.tensor([[[-1.0, 0.5], [0.3, 0.1]], [[0.0, 3.0], [2.0, -2.0]]])
+
+    def entropy(logits, label):
+        labels = torch.full((4,), label)
+        return F.cross_entropy(logits.reshape(4, 2), labels, reduction="sum").item() / 2
+
+    ours = losses.gan_student(losses.two_class_logit(fake)).item()
+    assert ours == pytest.approx(entropy(fake, 1), rel=1e-5)
+    ours = losses.gan_discriminator(*map(losses.two_class_logit, (real, fake))).item()
+    assert ours == pytest.approx(entropy(real, 1) + entropy(fake, 0), rel=1e-5)
+
+
+def test_feature_distance_by_hand():
+    """Tokens at cosine 0.6 and -1 of their goals, whatever their lengths; then at 1 and 0."""
+    tokens = torch.tensor([[[3.0, 4.0], [1.0, 0.0]], [[0.0, 2.0], [1.0, 0.0]]])
+    goal = torch.tensor([[[5.0, 0.0], [-2.0, 0.0]], [[0.0, 1.0], [0.0, 7.0]]])
+    distance = losses.feature_distance(tokens, goal)
+    assert distance.tolist() == pytest.approx([1 - (0.6 - 1) / 2, 1 - 0.5])
+
+
+def test_latent_distance_by_hand():
+    assert losses.latent_distance(FAKE, X0).tolist() == pytest.approx([0.085, 0.04])
+
+
+def test_sliced_wasserstein_by_hand():
+    """Colours 1, 2, 3, 4 against 2, 0, 0, 6: sorted, |1-0| + |2-0| + |3-2| + |4-6| over 4 = 1.5;
+    at half the size the means 2.5 and 2. A direction along -x sorts otherwise, to the same."""
+    images = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]], [[[5.0, 5.0], [5.0, 5.0]]]])
+    goal = torch.tensor([[[[2.0, 0.0], [0.0, 6.0]]], [[[5.0, 5.0], [5.0, 5.0]]]])
+    directions = torch.tensor([1.0, -1.0]).reshape(2, 1, 1, 1)
+    one = losses.sliced_wasserstein(images, goal, directions, scales=1)
+    assert one.tolist() == pytest.approx([1.5, 0])
+    two = losses.sliced_wasserstein(images, goal, directions, scales=2)
+    assert two.tolist() == pytest.approx([(1.5 + 0.5) / 2, 0])
+
+
+def test_sliced_wasserstein_compares_patches_wherever_they_lie():
+    """A mean over 3x3 patches of one white pixel, by hand; and nothing is lost by moving it."""
+    images, goal = torch.zeros(2, 1, 1, 8, 8)
+    goal[:, :, 4, 4] = 9
+    directions = torch.full((1, 1, 3, 3), 1 / 3)
+    value = losses.sliced_wasserstein(images, goal, directions, scales=1)
+    assert value.item() == pytest.approx(9 * 3 / 64)
+    images[:, :, 2, 3] = 9
+    assert losses.sliced_wasserstein(images, goal, directions, scales=1).item() == 0
+
+
+def test_perceptual_distance_is_that_of_rows():
+    rows, goal = torch.tensor([[1.0, 2.0], [0.0, 0.0]]), torch.tensor([[0.0, 4.0], [0.0, 0.5]])
+    assert losses.perceptual_distance(rows, goal).tolist() == [5.0, 0.25]
+
+
+def test_alpha_bar_weighs_each_image():
+    """sigma 2 and 4: alpha-bar 1/5 and 1/17."""
+    value = losses.weighted_by_alpha_bar(torch.tensor([10.0, 34.0]), SIGMA)
+    assert value.item() == pytest.approx((10 / 5 + 34 / 17) / 2)
+
+
+def test_alignment_gradients_by_finite_differences():
+    draws = torch.Generator().manual_seed(0)
+
+    def drawn(*shape):
+        return torch.randn(shape, generator=draws, dtype=torch.float64)
+
+    tokens, goal = drawn(2, 3, 4).requires_grad_(True), drawn(2, 3, 4)
+    assert torch.autograd.gradcheck(lambda v: losses.feature_distance(v, goal), (tokens,))
+    images, other = drawn(2, 2, 4, 4).requires_grad_(True), drawn(2, 2, 4, 4)
+    directions = drawn(3, 2, 3, 3)
+    assert torch.autograd.gradcheck(
+        lambda v: losses.sliced_wasserstein(v, other, directions, scales=3), (images,)
+    )
+    assert torch.autograd.gradcheck(
+        lambda v: losses.weighted_by_alpha_bar(losses.latent_distance(v, other), SIGMA.double()),
+        (images,),
+    )

@@ -46,6 +46,7 @@ Unit = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
 class Section(BaseModel):
@@ -243,7 +244,84 @@ class UnidadVariant(DistilledVariant):
     """What auto means for a far one."""
 
 
-AnyVariant = Annotated[FinetuneVariant | Dmd2Variant | UnidadVariant, Field(discriminator="method")]
+class EchodistillVariant(Variant):
+    """EchoDistill: teacher and one-step student learn a subject side by side (personalisation).
+
+    Cross-attention keys and values of both (or their adapters) and one word's embedding are
+    trained. `training.learning_rate` is the teacher's.
+    """
+
+    method: Literal["echodistill"]
+    student: str = SOURCE_STUDENT
+    """Where the student's weights start: source_student, source_teacher or `<label>`."""
+    teacher: str = SOURCE_TEACHER
+    """Where the teacher's weights start: source_teacher or `<label>`."""
+    features: dict[Name, str] = {"clip": "shipped", "encoder": "shipped"}
+    """Frozen networks by name, each with a discriminator; student and teacher are aligned on
+    `clip`. shipped (of `clip` and `encoder`), or the folder of a CLIP, of a vision transformer such
+    as DINO, or of a scene network."""
+    token_start: Literal["class_word", "rare_token"] = "class_word"
+    """Whose embedding the learned one starts from."""
+    token_taught_by: Literal["teacher", "both"] = "teacher"
+    """Whose losses train the embedding, which both read: the teacher's, or the student's as well
+    (not published which)."""
+    texture: Literal["sliced_wasserstein", "lpips"] = "sliced_wasserstein"
+    """The texture distance: multi-scale sliced Wasserstein (the paper's first version), or LPIPS
+    (its second) on the scene network if there is one, else the published one."""
+    alignment_features_weight: NotNegative = 1.0
+    """Weight of one minus the cosine of CLIP's image tokens; as the two below, it is multiplied by
+    alpha-bar of the timestep."""
+    alignment_latents_weight: NotNegative = 0.5
+    """Weight of the mean squared difference of the latents."""
+    alignment_texture_weight: NotNegative = 0.1
+    """Weight of the texture distance."""
+    gan_student_weight: NotNegative = 1.0
+    """Weight of the student's adversarial loss, a sum over the frozen networks."""
+    student_learning_rate_factor: Positive = 2.0
+    """The student's learning rate as a multiple of the teacher's."""
+    discriminator_learning_rate: Positive = 1e-4
+    """AdamW's rate for the discriminators."""
+    echo_rounds: Annotated[int, Field(ge=0)] = 1
+    """Rounds of the echo stage; 0 leaves it out. This and the four below are not published: our
+    choice."""
+    echo_updates: Count = 200
+    """Student updates of a round: the last ones of `training.student_updates`."""
+    echo_candidates: Count = 64
+    """Images that the student draws at the start of a round."""
+    echo_filter: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Share of them that is kept: those most like the photos in the frozen networks."""
+    echo_share: Unit = 0.5
+    """Share of the teacher's training images that are kept ones, the others being photos."""
+
+    @property
+    def sampler(self) -> str:
+        """How it samples."""
+        return "few_step"
+
+    @property
+    def echo_images(self) -> int:
+        """How many images are kept."""
+        return max(1, round(self.echo_candidates * self.echo_filter))
+
+    @model_validator(mode="after")
+    def _fits(self) -> EchodistillVariant:
+        if "clip" not in self.features:
+            raise ValueError(
+                "features: no 'clip', on which student and teacher are aligned; name its folder"
+            )
+        echo, budget = self.echo_rounds * self.echo_updates, self.training.student_updates
+        if echo > budget:
+            raise ValueError(
+                f"{self.echo_rounds} echo_rounds of {self.echo_updates} echo_updates do not fit "
+                f"into {budget} student_updates; take fewer"
+            )
+        return self
+
+
+AnyVariant = Annotated[
+    FinetuneVariant | Dmd2Variant | UnidadVariant | EchodistillVariant,
+    Field(discriminator="method"),
+]
 
 
 class Lora(Section):
@@ -630,6 +708,11 @@ class RunSpec(Section):
             raise ValueError(
                 "variant.dmd_target_share: a run needs a number; `unidad plan` finds it"
             )
+        prompted = self.text_to_image is not None and self.text_to_image.prompts is not None
+        if self.variant.method == "echodistill" and not prompted:
+            raise ValueError(
+                "method echodistill needs text_to_image.prompts, one with the rare token"
+            )
         if self.text_to_image is not None:
             _check_text_to_image(self)
         return self
@@ -664,7 +747,7 @@ def slug(label: str) -> str:
 def origins(variant: AnyVariant) -> dict[str, str]:
     """Key → label of the variants that this one starts from or is taught by."""
     named = {"student": variant.student}
-    if isinstance(variant, Dmd2Variant):
+    if isinstance(variant, (Dmd2Variant, EchodistillVariant)):
         named["teacher"] = variant.teacher
     if isinstance(variant, UnidadVariant) and variant.target_teacher not in ("online", "none"):
         named["target_teacher"] = variant.target_teacher
@@ -719,7 +802,7 @@ def validate(model: type[Section], raw: object, where: str) -> Any:
 
 
 def _key(problem: dict) -> tuple[str, ...]:
-    tags = ("finetune", "dmd2", "unidad", "a path", "an archive")
+    tags = ("finetune", "dmd2", "unidad", "echodistill", "a path", "an archive")
     return tuple(str(part) for part in problem["loc"] if part not in tags)
 
 
@@ -744,9 +827,8 @@ def _with_defaults(variant: Any, raw: dict) -> Any:
     if not isinstance(variant, dict):
         return variant
     merged = dict(variant)
-    sections = (
-        ("training",) if variant.get("method") == "finetune" else ("training", "distillation")
-    )
+    distilled = variant.get("method") not in ("finetune", "echodistill")
+    sections = ("training", "distillation") if distilled else ("training",)
     for section in sections:
         defaults, own = raw.get(section) or {}, variant.get(section) or {}
         if isinstance(defaults, dict) and isinstance(own, dict):
@@ -791,6 +873,10 @@ def _check_task(config: Config) -> None:
             raise ValueError(
                 f"variants.{label}.domain: personalisation starts from source_teacher or "
                 f"{SOURCE_STUDENT}; nothing is trained on the source here"
+            )
+        if not subjects and variant.method == "echodistill":
+            raise ValueError(
+                f"variants.{label}: method echodistill needs the section 'personalisation'"
             )
         if not subjects and variant.student == SOURCE_STUDENT:
             raise ValueError(

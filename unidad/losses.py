@@ -1,7 +1,9 @@
 """The losses, as pure functions of tensors: no network call, no random draw inside.
 
 Loss names, here, in the logs and in the configuration: ``dmd_source``, ``dmd_target``,
-``gan_student``, ``gan_discriminator``, ``fake_score_denoising``, ``target_teacher_denoising``.
+``gan_student``, ``gan_discriminator``, ``fake_score_denoising``, ``target_teacher_denoising``;
+EchoDistill's ``teacher_denoising``, ``alignment_features``, ``alignment_latents`` and
+``alignment_texture``.
 """
 
 from __future__ import annotations
@@ -120,6 +122,64 @@ def gradient_penalty(gradient: Tensor) -> Tensor:
         gradient: (N, C, H, W), the gradient of the summed logits at points between real and fake.
     """
     return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
+
+
+def two_class_logit(logits: Tensor) -> Tensor:
+    """The one logit that two classes come to: (..., 2), fake then real, → (...).
+
+    The cross-entropy of two classes is the binary cross-entropy of the difference of their logits.
+    """
+    return logits[..., 1] - logits[..., 0]
+
+
+def feature_distance(tokens: Tensor, goal: Tensor) -> Tensor:
+    """One minus the cosine of each token (N, L, D) and its goal, mean over an image's: (N,)."""
+    return 1 - F.cosine_similarity(tokens, goal, dim=-1).mean(1)
+
+
+def latent_distance(x0: Tensor, goal: Tensor) -> Tensor:
+    """Mean squared difference of latents (N, C, H, W): (N,)."""
+    return ((x0 - goal) ** 2).flatten(1).mean(1)
+
+
+def sliced_wasserstein(images: Tensor, goal: Tensor, directions: Tensor, scales: int = 5) -> Tensor:
+    """Multi-scale sliced Wasserstein distance of the patches of two images (He et al. 2024).
+
+    At each scale, half as large as the one before, every patch is projected onto each direction.
+    The distance of two sets of numbers is the mean absolute difference of the sorted ones; it is
+    averaged over directions, then over scales. Where a patch lies plays no part.
+
+    Args:
+        images: (N, C, H, W), sides of at least ``2 ** (scales - 1)``.
+        goal: likewise.
+        directions: (P, C, k, k) of unit length, k odd; patches beyond the border repeat it.
+        scales: how many.
+
+    Returns:
+        (N,).
+    """
+    count, border = len(images), directions.shape[-1] // 2
+    both, total = torch.cat([images, goal]), 0.0
+    for scale in range(scales):
+        if scale > 0:
+            both = F.avg_pool2d(both, 2)
+        padded = F.pad(both, [border] * 4, mode="replicate")
+        projected = F.conv2d(padded, directions).flatten(2).sort(dim=2).values
+        total = total + (projected[:count] - projected[count:]).abs().mean((1, 2))
+    return total / scales
+
+
+def perceptual_distance(rows: Tensor, goal: Tensor) -> Tensor:
+    """LPIPS of the images behind perceptual rows (N, P), see `perceptual_rows`: (N,)."""
+    return ((rows - goal) ** 2).sum(1)
+
+
+def weighted_by_alpha_bar(distance: Tensor, sigma: Tensor) -> Tensor:
+    """``mean(alpha_bar * distance)`` of (N,), with ``alpha_bar = 1 / (1 + sigma^2)``.
+
+    The clearer the noised image from which a teacher predicts the goal, the more it counts.
+    """
+    return (distance / (1 + sigma**2)).mean()
 
 
 def _combine(logits: Tensor, combine: Logits) -> Tensor:

@@ -19,6 +19,7 @@ from unidad.config import (
     Archive,
     Config,
     Dmd2Variant,
+    EchodistillVariant,
     FinetuneVariant,
     RunSpec,
     SourceData,
@@ -124,7 +125,7 @@ class Plan:
         """The resolved run specification; paths start at the working directory."""
         variant = self._resolved(run)
         roles = {"student": variant.student}
-        if isinstance(variant, Dmd2Variant):
+        if isinstance(variant, (Dmd2Variant, EchodistillVariant)):
             roles["teacher"] = variant.teacher
         if isinstance(variant, UnidadVariant):
             roles["teacher"] = SOURCE_TEACHER

@@ -16,9 +16,11 @@ from unidad.errors import UserError
 from unidad.files import atomic_folder, sha256, write_json
 from unidad.levels import of_network
 from unidad.methods import build_method
+from unidad.methods.frozen_features import frozen_weights
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.networks.lora import merged_lora
+from unidad.networks.text import TextEncoder
 from unidad.networks.text_to_image import TextToImageNetwork
 from unidad.networks.text_to_image_folder import (
     TEXT_WEIGHTS_NAME,
@@ -40,7 +42,8 @@ def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
         spec: the run.
         folder: gets ``model/`` (a diffusers pipeline folder), ``training.csv``, ``training.json``
             (the returned summary), ``snapshots/<updates>/`` (models on the way), ``samples/``
-            (grids); until it ends also ``state/`` (checkpoints).
+            (grids), the method's companions (``teacher/``); until it ends also ``state/``
+            (checkpoints).
         progress: show a progress bar.
 
     Returns:
@@ -58,15 +61,19 @@ def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
 
     def keep(updates: int) -> None:
         with atomic_folder(folder / "state" / SNAPSHOTS / f"{updates:06d}") as partial:
-            export(trainer.result, spec, partial)
+            export(trainer.result, spec, partial, method.text_encoder())
 
     with _alone(folder):
         _discard_other_state(folder, fingerprint(spec))
         trainer = Trainer(spec, method, images, folder, progress, keep, class_images)
         summary = _about(spec) | trainer.run()
         if trainer.accelerator.is_main_process:
+            text = method.text_encoder()
             with atomic_folder(folder / "model") as partial:
-                export(trainer.result, spec, partial)
+                export(trainer.result, spec, partial, text)
+            for name, network in method.companions().items():
+                with atomic_folder(folder / name) as partial:
+                    save_many_step(_without_adapters(network, spec), text, partial)
             _publish_snapshots(folder)
             shutil.copyfile(trainer.log.path, folder / "training.csv")
             write_json(folder / "training.json", summary)
@@ -108,15 +115,17 @@ def _about(spec: RunSpec) -> dict:
     }
 
 
-def export(network: DiffusionNetwork, spec: RunSpec, folder: Path) -> None:
+def export(
+    network: DiffusionNetwork, spec: RunSpec, folder: Path, text: TextEncoder | None = None
+) -> None:
     """Save a network as a pipeline folder; sampler and noise levels travel with it.
 
     A text-to-image network becomes an ordinary ``StableDiffusionPipeline`` of one step or of many,
-    its adapters merged.
+    its adapters merged, with the given text encoder or the one that the run started with.
     """
     if spec.text_to_image is not None:
         save = save_one_step if spec.variant.sampler == "few_step" else save_many_step
-        save(_without_adapters(network, spec), load_text_encoder(spec.student), folder)
+        save(_without_adapters(network, spec), text or load_text_encoder(spec.student), folder)
         return
     UnidadPipeline(
         network.unet,
@@ -145,6 +154,8 @@ def fingerprint(spec: RunSpec) -> str:
     for folder in folders:
         if folder is not None:
             inputs.append(Path(folder) / "unet" / WEIGHTS_NAME)
+    if spec.variant.method == "echodistill":
+        inputs += frozen_weights(spec.variant.features)
     for path in inputs:
         digest.update(bytes.fromhex(sha256(path)))
     return digest.hexdigest()

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import torch
+from torch import Tensor, nn
 
 from unidad.config import RunSpec
+from unidad.data.image_set import ImageSet, to_tensor
 from unidad.errors import UserError
-from unidad.methods.base import Captions, Conditions, Method
+from unidad.methods.base import Captions, Conditions, LearnedConditions, Method
 from unidad.methods.dmd2 import Dmd2
+from unidad.methods.echodistill import EchoDistill
 from unidad.methods.finetune import Finetune
+from unidad.methods.frozen_features import SceneTokens, load_frozen_features
 from unidad.methods.unidad import UniDad
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.folder import load_network, new_network
+from unidad.networks.learned_token import LearnedToken
 from unidad.networks.lora import add_lora
+from unidad.networks.text import TextEncoder
+from unidad.networks.text_to_image import train_keys_and_values
 from unidad.networks.text_to_image_folder import (
     load_codec,
     load_text_encoder,
@@ -42,6 +49,8 @@ def build_method(spec: RunSpec, captions: Sequence[str] = ()) -> Method:
     """
     torch.manual_seed(spec.seed)
     variant = spec.variant
+    if variant.method == "echodistill":
+        return _echodistill(spec)
     conditions = _conditions(spec, captions)
     load = _loader(spec)
     student = _student(spec, load)
@@ -100,10 +109,48 @@ def embed_prompts(spec: RunSpec) -> Conditions:
             prompt too long.
     """
     prompts = spec.text_to_image.prompts
+    return Conditions(*_text_encoder(spec)([prompts.target, prompts.source, ""]).split(1))
+
+
+def learned_prompts(spec: RunSpec) -> LearnedConditions:
+    """The prompts of a run that learns the rare token's embedding; raises as `embed_prompts`."""
+    prompts, text = spec.text_to_image.prompts, _text_encoder(spec)
+    start = getattr(prompts, spec.variant.token_start)
+    token = LearnedToken(text, prompts.rare_token, start)
+    return LearnedConditions(token, prompts.target, *text([prompts.source, ""]).split(1))
+
+
+def _text_encoder(spec: RunSpec) -> TextEncoder:
+    """The student's, which knows the rare token and the class as whole words."""
+    prompts = spec.text_to_image.prompts
     text = load_text_encoder(spec.student)
     text.check_words(prompts.rare_token, "prompts.rare_token")
     text.check_words(prompts.class_word, "prompts.class_word")
-    return Conditions(*text([prompts.target, prompts.source, ""]).split(1))
+    return text
+
+
+def _echodistill(spec: RunSpec) -> EchoDistill:
+    variant, conditions, load = spec.variant, learned_prompts(spec), _loader(spec)
+    student, teacher = _student(spec, load), load(spec.teacher)
+    for network in (student, teacher):
+        if spec.text_to_image.lora is None:
+            train_keys_and_values(network.unet)
+        else:
+            _adapted(spec, network)
+    features = {name: load_frozen_features(name, at) for name, at in variant.features.items()}
+    perceptual = _perceptual(features.values()) if variant.texture == "lpips" else None
+    photos = to_tensor(ImageSet.load(spec.data).images)
+    return EchoDistill(spec, student, teacher, conditions, features, photos, perceptual)
+
+
+def _perceptual(features: Iterable[nn.Module]) -> Callable[[Tensor], Tensor]:
+    """LPIPS on a scene network if there is one, else the published one."""
+    for network in features:
+        if isinstance(network, SceneTokens):
+            return network.perceptual_rows
+    from unidad.metrics.lpips_network import load_lpips  # slow to import, rarely wanted
+
+    return load_lpips("vgg").perceptual_rows
 
 
 def _loader(spec: RunSpec) -> Callable[..., DiffusionNetwork]:

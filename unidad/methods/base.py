@@ -16,6 +16,8 @@ from unidad.diffusion import Denoiser, add_noise, draw_levels
 from unidad.levels import few_step_levels, of_network, training_levels
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.guidance import Guided, guided
+from unidad.networks.learned_token import LearnedToken
+from unidad.networks.text import TextEncoder
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,32 @@ class Conditions(nn.Module):
 
     def first(self, count: int) -> Tensor:
         """The target's prompt for ``count`` images, (count, L, D)."""
+        return self.target.expand(count, -1, -1)
+
+
+class LearnedConditions(nn.Module):
+    """As `Conditions`, but the target's prompt has a word that is being learned.
+
+    Args:
+        token: the word.
+        prompt: the target's, "a prt cat"; embedded anew whenever ``target`` is read.
+        source: embeddings (1, L, D) of the source's prompt.
+        null: likewise of the empty prompt.
+    """
+
+    def __init__(self, token: LearnedToken, prompt: str, source: Tensor, null: Tensor):
+        super().__init__()
+        self.token, self.prompt = token, prompt
+        self.register_buffer("source", source, persistent=False)
+        self.register_buffer("null", null, persistent=False)
+
+    @property
+    def target(self) -> Tensor:
+        """Embeddings (1, L, D) of the target's prompt as the word stands now."""
+        return self.token(self.prompt)
+
+    def first(self, count: int) -> Tensor:
+        """The same for ``count`` images, (count, L, D)."""
         return self.target.expand(count, -1, -1)
 
 
@@ -122,7 +150,7 @@ class Method(ABC):
         self,
         spec: RunSpec,
         student: DiffusionNetwork,
-        conditions: Conditions | Captions | None = None,
+        conditions: Conditions | LearnedConditions | Captions | None = None,
     ):
         self.spec = spec
         self.student = student
@@ -140,6 +168,14 @@ class Method(ABC):
     def learning_rate(self, group: str) -> float:
         """AdamW's rate for an optimiser group."""
         return self.spec.variant.training.learning_rate
+
+    def text_encoder(self) -> TextEncoder | None:
+        """The text encoder, where training changed it."""
+        return None
+
+    def companions(self) -> dict[str, DiffusionNetwork]:
+        """Name → a many-step model to export beside the student, with the same text encoder."""
+        return {}
 
     @abstractmethod
     def step(

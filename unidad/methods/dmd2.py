@@ -15,7 +15,7 @@ from unidad.config import RunSpec
 from unidad.diffusion import add_noise, draw_levels, few_step_trajectory
 from unidad.methods.base import Batch, Captions, Conditions, Method, StepOutput
 from unidad.networks.diffusion_network import DiffusionNetwork, frozen
-from unidad.networks.discriminator import build_discriminator
+from unidad.networks.discriminator import accuracy, build_discriminator
 
 INNER_LEVELS = 0.02
 
@@ -187,9 +187,7 @@ class Dmd2(Method):
             on_real, on_fake, self.options.gan_loss, self.options.gan_logits
         )
         output.weights["gan_discriminator"] = self.options.gan_discriminator_weight
-        with torch.no_grad():
-            correct = torch.cat([on_real > 0, on_fake < 0]).float().mean()
-        output.logs["discriminator_accuracy"] = float(correct)
+        output.logs["discriminator_accuracy"] = accuracy(on_real, on_fake)
         if self.options.gan_loss == "wgan-gp":
             self._add_gradient_penalty(output, x, sigma[:count], batch, generator)
 

@@ -36,8 +36,10 @@ class LpipsNetwork:
             unit_range: give the network the images in [0, 1], not in the [-1, 1] it is made for.
         """
         x = to_tensor(images).to(self.device)
-        if unit_range:
-            x = (x + 1) / 2
+        return self.perceptual_rows((x + 1) / 2 if unit_range else x)
+
+    def perceptual_rows(self, x: Tensor) -> Tensor:
+        """Rows of images (N, 3, H, W) in [-1, 1] on the network's device; differentiable."""
         maps = self.network.net(self.network.scaling_layer(x))
         return perceptual_rows(maps, [lin.model[-1].weight.flatten() for lin in self.network.lins])
 

@@ -1,11 +1,14 @@
-"""Discriminator heads on the fake score's encoder features."""
+"""Discriminator heads: on the fake score's encoder features, and on those of frozen networks."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from unidad import losses
 
 Heads = Literal["multi", "single", "none"]
 
@@ -43,6 +46,39 @@ class SingleHead(nn.Module):
     def forward(self, features: dict[str, Tensor]) -> Tensor:
         """Features name → (N, c, h, w); returns logits (N, 1)."""
         return self.layers(features["middle"].float()).mean((2, 3))
+
+
+class FeatureHeads(nn.Module):
+    """One head of two classes, fake and real, for each frozen network (SPEC section 6).
+
+    A head is a perceptron with 512 hidden units on features normalised within each image, since
+    networks differ in scale. Its two logits are given as their difference, see
+    `unidad.losses.two_class_logit`.
+
+    Args:
+        widths: name of a network → dims of its features.
+    """
+
+    def __init__(self, widths: dict[str, int], hidden: int = 512):
+        super().__init__()
+        self.heads = nn.ModuleDict(
+            {
+                name: nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, 2))
+                for name, width in widths.items()
+            }
+        )
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """Features name → (N, D); returns logits (N, heads), positive for real."""
+        rows = {name: F.layer_norm(x, x.shape[-1:]) for name, x in features.items()}
+        logits = torch.stack([head(rows[name]) for name, head in self.heads.items()], dim=1)
+        return losses.two_class_logit(logits)
+
+
+@torch.no_grad()
+def accuracy(on_real: Tensor, on_fake: Tensor) -> float:
+    """Share of logits with the right sign: positive on real images, negative on others."""
+    return float(torch.cat([on_real > 0, on_fake < 0]).float().mean())
 
 
 def build_discriminator(heads: Heads, channels: dict[str, int]) -> nn.Module | None:

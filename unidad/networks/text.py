@@ -63,8 +63,8 @@ class TextEncoder:
                 "choose a word that the tokenizer keeps whole"
             )
 
-    @torch.no_grad()
-    def _embed(self, prompts: list[str]) -> Tensor:
+    def tokens(self, prompts: Sequence[str]) -> Tensor:
+        """Numbers (N, L) of the prompts' tokens, on the model's device; raises as the call does."""
         for prompt in prompts:
             count = len(self.tokenizer.tokenize(prompt)) + 2
             if count > self.length:
@@ -72,6 +72,10 @@ class TextEncoder:
                     f"prompt of {count} tokens, at most {self.length} fit: '{prompt}'; shorten it"
                 )
         tokens = self.tokenizer(
-            prompts, padding="max_length", max_length=self.length, return_tensors="pt"
+            list(prompts), padding="max_length", max_length=self.length, return_tensors="pt"
         )
-        return self.model(tokens.input_ids.to(self.model.device)).last_hidden_state
+        return tokens.input_ids.to(self.model.device)
+
+    @torch.no_grad()
+    def _embed(self, prompts: list[str]) -> Tensor:
+        return self.model(self.tokens(prompts)).last_hidden_state

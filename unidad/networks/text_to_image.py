@@ -17,6 +17,8 @@ OTHER_CONDITIONS = (
     "time_embedding_act_fn",
 )
 """Settings of ``UNet2DConditionModel`` that ask for an input beside text embeddings."""
+KEYS_AND_VALUES = (".attn2.to_k.", ".attn2.to_v.")
+"""Parts of the names of the weights through which a U-Net reads its text embeddings."""
 
 
 class TextToImageNetwork(DiffusionNetwork):
@@ -63,3 +65,14 @@ class TextToImageNetwork(DiffusionNetwork):
         if condition is None:
             raise ValueError("a text-conditioned network needs text embeddings as its condition")
         return {"encoder_hidden_states": condition}
+
+
+def train_keys_and_values(unet: UNet2DConditionModel) -> list[nn.Parameter]:
+    """Freeze a U-Net but for the key and value projections of its cross-attention.
+
+    Returns:
+        The trainable parameters (Kumari et al. 2023, Custom Diffusion).
+    """
+    for name, parameter in unet.named_parameters():
+        parameter.requires_grad_(any(part in name for part in KEYS_AND_VALUES))
+    return [parameter for parameter in unet.parameters() if parameter.requires_grad]

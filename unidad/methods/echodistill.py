@@ -1,0 +1,267 @@
+"""EchoDistill (arXiv 2510.20512): teacher and one-step student learn a subject side by side.
+
+They share a text encoder in which one word is learned. The teacher learns the photos; the student
+follows its predictions on frozen features, latents and texture, and discriminators on frozen
+features. In the echo stage, a run's last updates, the best of the student's own images join the
+teacher's. See SPEC section 6; the losses themselves are in `unidad.losses`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unidad import losses
+from unidad.config import RunSpec
+from unidad.diffusion import add_noise, draw_levels, per_image
+from unidad.methods.base import Batch, LearnedConditions, Method, StepOutput
+from unidad.methods.frozen_features import FrozenFeatures
+from unidad.methods.training_images import CHUNK
+from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.discriminator import FeatureHeads, accuracy
+from unidad.networks.text import TextEncoder
+
+ALIGNING = "clip"
+"""The frozen network whose tokens student and teacher are aligned on."""
+DIRECTIONS, PATCH = 128, 3
+"""Of the sliced Wasserstein distance: projections, and side of the patches in pixels."""
+
+
+class EchoImages(nn.Module):
+    """Images that the student drew for the teacher: a part of checkpoints, trained by nothing."""
+
+    def __init__(self, count: int, shape: tuple[int, ...]):
+        super().__init__()
+        self.register_buffer("x0", torch.zeros(count, *shape))
+
+    def mixed(self, x0: Tensor, share: float, generator: torch.Generator) -> Tensor:
+        """Images (N, C, H, W), of which each is replaced with probability ``share``."""
+        chosen = torch.randint(len(self.x0), (len(x0),), generator=generator)
+        replaced = torch.rand(len(x0), generator=generator) < share
+        echoes = self.x0[chosen.to(x0.device)]
+        return torch.where(per_image(replaced.to(x0.device), x0), echoes, x0)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A batch that the student drew, and what the frozen networks see in it.
+
+    Attributes:
+        eps: the noise that it started from, (N, C, H, W) in the network's space.
+        x0: what it made of it.
+        images: that, decoded: (N, 3, H, W).
+        tokens: name of a frozen network → (N, L, D).
+    """
+
+    eps: Tensor
+    x0: Tensor
+    images: Tensor
+    tokens: dict[str, Tensor]
+
+
+class EchoDistill(Method):
+    """Teacher, one-step student, the word that both read, and discriminators.
+
+    Args:
+        spec: the run.
+        student: G; of it and of the teacher only what requires a gradient is trained.
+        teacher: a many-step model, trained on the photos.
+        conditions: the prompts; their word is trained.
+        features: name → frozen network; `ALIGNING` is among them, each has a discriminator.
+        photos: the subject's, (K, 3, H, W) in [-1, 1].
+        perceptual: images → perceptual rows, for ``texture: lpips``.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        student: DiffusionNetwork,
+        teacher: DiffusionNetwork,
+        conditions: LearnedConditions,
+        features: dict[str, FrozenFeatures],
+        photos: Tensor,
+        perceptual: Callable[[Tensor], Tensor] | None = None,
+    ):
+        super().__init__(spec, student, conditions)
+        self.options = spec.variant
+        self.teacher = teacher
+        self.features = nn.ModuleDict(features)
+        self.photos, self.perceptual = photos, perceptual
+        self.discriminator = FeatureHeads(
+            {name: rows.shape[1] for name, rows in self.pooled(photos[:1]).items()}
+        )
+        self.networks = nn.ModuleDict(
+            {
+                "student": student,
+                "teacher": teacher,
+                "token": conditions.token,
+                "discriminator": self.discriminator,
+            }
+        )
+        if self.options.echo_rounds:
+            self.networks["echo"] = EchoImages(self.options.echo_images, student.shape)
+        word_of_both = self.options.token_taught_by == "both"
+        self.groups = {
+            "teacher": ("teacher", "token"),
+            "student": ("student", "token") if word_of_both else ("student",),
+            "discriminator": ("discriminator",),
+        }
+
+    @property
+    def echo_starts(self) -> list[int]:
+        """Iterations at which the student draws for the teacher: one a round, at the run's end."""
+        updates, rounds = self.options.echo_updates, self.options.echo_rounds
+        first = self.spec.variant.training.student_updates - rounds * updates
+        return [first + number * updates for number in range(rounds)]
+
+    @cached_property
+    def of_photos(self) -> dict[str, Tensor]:
+        """Pooled features (K, D) of the photos, mirrored ones too if batches have them.
+
+        They pass the codec first, as the student's images do: its traces tell them not apart.
+        """
+        photos = self.photos
+        if self.spec.variant.training.horizontal_flip:
+            photos = torch.cat([photos, photos.flip(-1)])
+        device = next(self.student.parameters()).device
+        codec, parts = self.student.codec, []
+        with torch.no_grad():
+            for images in photos.to(device).split(CHUNK):
+                parts.append(self.pooled(codec.decode(codec.encode(images))))
+        return {name: torch.cat([part[name] for part in parts]) for name in self.features}
+
+    def learning_rate(self, group: str) -> float:
+        """The student's is a multiple of the teacher's, the discriminators have their own."""
+        if group == "discriminator":
+            return self.options.discriminator_learning_rate
+        factor = self.options.student_learning_rate_factor if group == "student" else 1.0
+        return factor * super().learning_rate(group)
+
+    def text_encoder(self) -> TextEncoder:
+        """With the word as it was learned."""
+        return self.conditions.token.text_encoder()
+
+    def companions(self) -> dict[str, DiffusionNetwork]:
+        """The trained teacher."""
+        return {"teacher": self.teacher}
+
+    def step(
+        self, batch: Batch, iteration: int, generator: torch.Generator
+    ) -> Iterator[StepOutput]:
+        """The teacher, the student, then the discriminators on the images it was updated on."""
+        logs = {}
+        if iteration in self.echo_starts:
+            logs["echo_similarity"] = self.draw_echo(generator)
+        if self.options.echo_rounds and iteration >= self.echo_starts[0]:
+            share = self.options.echo_share
+            batch = replace(batch, x0=self.networks["echo"].mixed(batch.x0, share, generator))
+        yield self.teacher_step(batch, generator, logs)
+        batch = self.batch(batch.x0)  # the word has moved
+        drawn = self.draw(batch, generator)
+        yield self.student_step(drawn, batch, generator)
+        yield self.discriminator_step(drawn, generator)
+
+    def teacher_step(
+        self, batch: Batch, generator: torch.Generator, logs: dict[str, float] | None = None
+    ) -> StepOutput:
+        """The denoising loss on the photos, and in the echo stage on the student's images."""
+        denoising = self.denoising(self.teacher, batch, generator)
+        return StepOutput("teacher", {"teacher_denoising": denoising}, logs=logs or {})
+
+    def draw(self, batch: Batch, generator: torch.Generator) -> Drawn:
+        """A batch of the student's images, in one step from pure noise, without guidance."""
+        eps = self.normal(batch.x0, generator)
+        x0 = self._one_step(eps, batch.condition)
+        images = self.student.codec.decode(x0)
+        return Drawn(eps, x0, images, self.tokens(images))
+
+    def student_step(self, drawn: Drawn, batch: Batch, generator: torch.Generator) -> StepOutput:
+        """Alignment with the teacher, and the adversarial loss."""
+        output = StepOutput("student", {})
+        self._add_alignment(output, drawn, batch, generator)
+        logits = self.discriminator(_pooled(drawn.tokens))
+        output.losses["gan_student"] = losses.gan_student(logits)
+        output.weights["gan_student"] = self.options.gan_student_weight
+        return output
+
+    def discriminator_step(self, drawn: Drawn, generator: torch.Generator) -> StepOutput:
+        """The student's images against as many photos."""
+        count = len(drawn.x0)
+        chosen = torch.randint(len(self.of_photos[ALIGNING]), (count,), generator=generator)
+        chosen = chosen.to(drawn.x0.device)
+        on_real = self.discriminator({name: rows[chosen] for name, rows in self.of_photos.items()})
+        on_fake = self.discriminator(_pooled({n: t.detach() for n, t in drawn.tokens.items()}))
+        loss = losses.gan_discriminator(on_real, on_fake)
+        logs = {"discriminator_accuracy": accuracy(on_real, on_fake)}
+        return StepOutput("discriminator", {"gan_discriminator": loss}, logs=logs)
+
+    @torch.no_grad()
+    def draw_echo(self, generator: torch.Generator) -> float:
+        """Keep the student's images that are most like the photos; returns their mean likeness.
+
+        Likeness is the cosine of pooled features, mean over photos and frozen networks.
+        """
+        echo, codec = self.networks["echo"], self.student.codec
+        count = self.options.echo_candidates
+        eps = torch.randn((count, *self.student.shape), generator=generator).to(echo.x0.device)
+        conditions = self.conditions.first(count).split(CHUNK)
+        candidates = list(map(self._one_step, eps.split(CHUNK), conditions))
+        alike = torch.cat([self.likeness(codec.decode(part)) for part in candidates])
+        best = alike.topk(len(echo.x0))
+        echo.x0.copy_(torch.cat(candidates)[best.indices])
+        return float(best.values.mean())
+
+    def likeness(self, images: Tensor) -> Tensor:
+        """How much images (N, 3, H, W) are like the photos: (N,), at most 1."""
+        cosines = [
+            (F.normalize(rows, dim=1) @ F.normalize(self.of_photos[name], dim=1).mT).mean(1)
+            for name, rows in self.pooled(images).items()
+        ]
+        return torch.stack(cosines).mean(0)
+
+    def tokens(self, images: Tensor) -> dict[str, Tensor]:
+        """What each frozen network sees in images (N, 3, H, W): (N, L, D)."""
+        return {name: network.tokens(images) for name, network in self.features.items()}
+
+    def pooled(self, images: Tensor) -> dict[str, Tensor]:
+        """The same, mean over an image's tokens: (N, D)."""
+        return _pooled(self.tokens(images))
+
+    def _one_step(self, eps: Tensor, condition: Tensor) -> Tensor:
+        sigma = self.student_levels[0].to(eps.device)
+        return self.student(sigma * eps, sigma.expand(len(eps)), condition)
+
+    def _add_alignment(
+        self, output: StepOutput, drawn: Drawn, batch: Batch, generator: torch.Generator
+    ) -> None:
+        """Compare with what the teacher sees in the student's latents under the same noise."""
+        sigma = draw_levels(self.levels.to(drawn.x0.device), len(drawn.x0), generator)
+        with torch.no_grad():
+            x = add_noise(drawn.x0, drawn.eps, sigma)
+            goal = self.guided(self.teacher)(x, sigma, batch.condition)
+            goal_images = self.student.codec.decode(goal)
+            goal_tokens = self.features[ALIGNING].tokens(goal_images)
+        distances = {
+            "alignment_features": losses.feature_distance(drawn.tokens[ALIGNING], goal_tokens),
+            "alignment_latents": losses.latent_distance(drawn.x0, goal),
+            "alignment_texture": self._texture_distance(drawn.images, goal_images, generator),
+        }
+        for name, distance in distances.items():
+            output.losses[name] = losses.weighted_by_alpha_bar(distance, sigma)
+            output.weights[name] = getattr(self.options, f"{name}_weight")
+
+    def _texture_distance(self, images: Tensor, goal: Tensor, generator: torch.Generator) -> Tensor:
+        if self.perceptual is not None:
+            return losses.perceptual_distance(self.perceptual(images), self.perceptual(goal))
+        directions = torch.randn((DIRECTIONS, 3, PATCH, PATCH), generator=generator)
+        directions = F.normalize(directions.flatten(1)).view_as(directions)
+        return losses.sliced_wasserstein(images, goal, directions.to(images.device))
+
+
+def _pooled(tokens: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: of_images.mean(1) for name, of_images in tokens.items()}
