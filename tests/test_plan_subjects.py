@@ -107,21 +107,18 @@ def test_mistakes_are_named(changes, message):
     assert "\n" not in str(error.value)
 
 
-def test_echodistill_sees_through_the_measuring_networks_unless_told_otherwise():
+def test_echodistill_starts_from_student_and_teacher_of_the_source_unless_told_otherwise():
     echo = {"method": "echodistill", "nfe": 1, "training": {"learning_rate": 2e-5}}
-    own = echo | {"features": {"clip": "my-clip", "dinov2": "my-dino"}, "teacher": "FT"}
-    variants = {"FT": {"method": "finetune", "nfe": 25}, "Echo": echo, "Own": own}
-    p = plan(variants=variants)
+    own = echo | {"features": {"clip": "my-clip"}, "student": "source_teacher", "teacher": "FT"}
+    p = plan(variants={"FT": {"method": "finetune", "nfe": 25}, "Echo": echo, "Own": own})
     spec, models = p.spec(run("Echo")), "results/sdp/models"
-    assert spec.variant.features == {"clip": f"{models}/clip", "encoder": f"{models}/encoder"}
     assert spec.student == f"{models}/source_student"
     assert spec.teacher == f"{models}/source_teacher"
-    assert spec.variant.training.student_updates == 300
+    assert spec.variant.features == {"clip": "shipped", "encoder": "shipped"}
+    assert spec.variant.training.student_updates == p.config.training.student_updates
     assert spec.variant.training.learning_rate == 2e-5
-    assert p.source_models(run("Echo")) == [
-        f"{models}/{name}" for name in ("source_teacher", "source_student", "clip", "encoder")
-    ]
-    assert p.spec(run("Own")).variant.features == {"clip": "my-clip", "dinov2": "my-dino"}
+    assert p.source_models(run("Echo")) == [spec.teacher, spec.student]
+    assert p.dependencies(run("Echo")) == {}
     assert p.spec(run("Own")).teacher == "results/sdp/runs/cat/shots5/ft/seed0/model"
     assert p.dependencies(run("Own")) == {"teacher": run("FT")}
-    assert f"{models}/clip" not in p.source_models(run("Own"))
+    assert p.source_models(run("Own")) == [f"{models}/source_teacher"]

@@ -256,10 +256,10 @@ class EchodistillVariant(Variant):
     """Where the student's weights start: source_student, source_teacher or `<label>`."""
     teacher: str = SOURCE_TEACHER
     """Where the teacher's weights start: source_teacher or `<label>`."""
-    features: dict[Name, str] | None = None
-    """Frozen networks by name, each a folder (a CLIP, a vision transformer such as DINO, a scene
-    network) and each with a discriminator; student and teacher are aligned on `clip`. null takes
-    CLIP and encoder that fidelity is measured with."""
+    features: dict[Name, str] = {"clip": "shipped", "encoder": "shipped"}
+    """Frozen networks by name, each with a discriminator; student and teacher are aligned on
+    `clip`. shipped (of `clip` and `encoder`), or the folder of a CLIP, of a vision transformer such
+    as DINO, or of a scene network."""
     token_start: Literal["class_word", "rare_token"] = "class_word"
     """Whose embedding the learned one starts from."""
     token_taught_by: Literal["teacher", "both"] = "teacher"
@@ -305,7 +305,7 @@ class EchodistillVariant(Variant):
 
     @model_validator(mode="after")
     def _fits(self) -> EchodistillVariant:
-        if self.features is not None and "clip" not in self.features:
+        if "clip" not in self.features:
             raise ValueError(
                 "features: no 'clip', on which student and teacher are aligned; name its folder"
             )
@@ -708,8 +708,11 @@ class RunSpec(Section):
             raise ValueError(
                 "variant.dmd_target_share: a run needs a number; `unidad plan` finds it"
             )
-        if self.variant.method == "echodistill":
-            _check_echodistill(self)
+        prompted = self.text_to_image is not None and self.text_to_image.prompts is not None
+        if self.variant.method == "echodistill" and not prompted:
+            raise ValueError(
+                "method echodistill needs text_to_image.prompts, one with the rare token"
+            )
         if self.text_to_image is not None:
             _check_text_to_image(self)
         return self
@@ -730,13 +733,6 @@ def _check_text_to_image(spec: RunSpec) -> None:
         raise ValueError(f"text_to_image.prior goes with method finetune, not {variant.method}")
     if spec.text_to_image.prior is not None and spec.text_to_image.prompts is None:
         raise ValueError("text_to_image.prior needs text_to_image.prompts")
-
-
-def _check_echodistill(spec: RunSpec) -> None:
-    if spec.text_to_image is None or spec.text_to_image.prompts is None:
-        raise ValueError("method echodistill needs text_to_image.prompts, one with the rare token")
-    if spec.variant.features is None:
-        raise ValueError("variant.features: a run needs folders; `unidad plan` finds them")
 
 
 def _mentions(prompt: str, phrase: str) -> bool:

@@ -12,9 +12,7 @@ from unidad.config import (
     SOURCE_STUDENT,
     SOURCE_TEACHER,
     SUBJECTS,
-    AnyVariant,
     Config,
-    EchodistillVariant,
     Prior,
     Prompts,
     TextToImage,
@@ -103,11 +101,8 @@ class SubjectPlan(Plan):
 
     def source_models(self, run: Run) -> list[str]:
         """Folders of the source's models that a run starts from or is taught by."""
-        variant, models = self.config.variants[run.label], super().source_models(run)
-        if variant.student == SOURCE_STUDENT:
-            models = [*models, self.source_model(SOURCE_STUDENT)]
-        own = isinstance(variant, EchodistillVariant) and variant.features is None
-        return [*models, *self.measuring_networks] if own else models
+        student, models = self.config.variants[run.label].student, super().source_models(run)
+        return [*models, self.source_model(student)] if student == SOURCE_STUDENT else models
 
     def row_spec(self, row: Row) -> dict:
         """All that `unidad evaluate` needs for one metrics file: what it is, and the paths."""
@@ -161,14 +156,6 @@ class SubjectPlan(Plan):
             lora=settings.lora,
             prior=prior,
         )
-
-    def _resolved(self, run: Run) -> AnyVariant:
-        """The variant with the folders of EchoDistill's frozen networks."""
-        variant = super()._resolved(run)
-        if not isinstance(variant, EchodistillVariant) or variant.features is not None:
-            return variant
-        features = {"clip": self.clip, "encoder": self.encoder}
-        return variant.model_copy(update={"features": features})
 
     def _controls(self, target: str, shots: int | None) -> list[Row]:
         nfe = self.config.evaluation.source_nfe

@@ -16,6 +16,7 @@ from unidad.errors import UserError
 from unidad.files import atomic_folder, sha256, write_json
 from unidad.levels import of_network
 from unidad.methods import build_method
+from unidad.methods.frozen_features import frozen_weights
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.networks.lora import merged_lora
@@ -153,8 +154,8 @@ def fingerprint(spec: RunSpec) -> str:
     for folder in folders:
         if folder is not None:
             inputs.append(Path(folder) / "unet" / WEIGHTS_NAME)
-    for network in (getattr(spec.variant, "features", None) or {}).values():
-        inputs += sorted(Path(network).glob("*.safetensors"))
+    if spec.variant.method == "echodistill":
+        inputs += frozen_weights(spec.variant.features)
     for path in inputs:
         digest.update(bytes.fromhex(sha256(path)))
     return digest.hexdigest()

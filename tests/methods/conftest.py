@@ -18,8 +18,9 @@ MEAN, STD = [0.5, 0.4, 0.3], [0.3, 0.2, 0.25]
 
 
 def write_preprocessing(folder: Path, size: int) -> None:
-    sizes = {"size": {"shortest_edge": size}, "crop_size": {"height": size, "width": size}}
-    write_json(folder / "preprocessor_config.json", sizes | {"image_mean": MEAN, "image_std": STD})
+    sizes = {"size": {"shortest_edge": size + 2}, "crop_size": {"height": size, "width": size}}
+    settings = {"image_processor_type": "BitImageProcessor", "image_mean": MEAN, "image_std": STD}
+    write_json(folder / "preprocessor_config.json", settings | sizes)
 
 
 @pytest.fixture

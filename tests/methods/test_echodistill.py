@@ -231,7 +231,7 @@ def test_lpips_on_the_scene_network_as_texture(make_echo_spec, clip_folder, scen
     spec = make_echo_spec(texture="lpips", features=features)
     method = build_method(spec)
     images, goal = 2 * torch.rand(2, 2, 3, 16, 16) - 1
-    network = load_frozen_features(scene_folder)
+    network = load_frozen_features("encoder", str(scene_folder))
     rows, goals = network.perceptual_rows(images), network.perceptual_rows(goal)
     found = method._texture_distance(images, goal, generator())
     torch.testing.assert_close(found, ((rows - goals) ** 2).sum(1))
@@ -397,7 +397,6 @@ def test_other_frozen_networks_are_another_run(make_echo_spec, clip_folder):
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"features": None}, "variant.features: a run needs folders; `unidad plan` finds them"),
         ({"features": {"dino": "x"}}, "features: no 'clip', on which student and teacher are"),
         ({"features": {"clip": "x", "a.b": "y"}}, "features.a.b"),
         ({"echo_updates": 3}, "2 echo_rounds of 3 echo_updates do not fit into 4 student_upd"),

@@ -130,15 +130,15 @@ def _text_encoder(spec: RunSpec) -> TextEncoder:
 
 
 def _echodistill(spec: RunSpec) -> EchoDistill:
-    conditions, load = learned_prompts(spec), _loader(spec)
+    variant, conditions, load = spec.variant, learned_prompts(spec), _loader(spec)
     student, teacher = _student(spec, load), load(spec.teacher)
     for network in (student, teacher):
         if spec.text_to_image.lora is None:
             train_keys_and_values(network.unet)
         else:
             _adapted(spec, network)
-    features = {name: load_frozen_features(at) for name, at in spec.variant.features.items()}
-    perceptual = _perceptual(features.values()) if spec.variant.texture == "lpips" else None
+    features = {name: load_frozen_features(name, at) for name, at in variant.features.items()}
+    perceptual = _perceptual(features.values()) if variant.texture == "lpips" else None
     photos = to_tensor(ImageSet.load(spec.data).images)
     return EchoDistill(spec, student, teacher, conditions, features, photos, perceptual)
 

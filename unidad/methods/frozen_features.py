@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedModel
 
 from unidad.errors import UserError
 from unidad.files import read_json
@@ -17,8 +15,19 @@ from unidad.metrics.perceptual import perceptual_rows
 from unidad.metrics.scene_network import SceneNetwork, load_scene_network
 from unidad.metrics.trunk import resized
 
-LAYOUT = "features: folders of a CLIP, of a vision transformer, or of a scene network"
-PREPROCESSING = "preprocessor_config.json"
+if TYPE_CHECKING:
+    from unidad.metrics.subject.vision import VisionTransformer
+
+LAYOUT = "give the folder of a CLIP, of a vision transformer, or of a scene network"
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+SHIPPED = {
+    name: Path(__file__).parents[1] / "weights" / folder
+    for name, folder in (
+        ("clip", "synthetic-scenes-alignment"),
+        ("encoder", "synthetic-scenes-features"),
+    )
+}
+"""What ``shipped`` stands for; this CLIP is not the one that fidelity is measured with."""
 
 
 class FrozenFeatures(Protocol):
@@ -50,54 +59,55 @@ class SceneTokens(nn.Module):
 class TransformerTokens(nn.Module):
     """The last hidden states of a vision transformer, such as DINO or DINOv2.
 
-    Args:
-        model: becomes untrainable.
-        size: side in pixels that images are resized to.
-        mean: of the three channels in [0, 1].
-        std: likewise.
+    Images are resized to what the transformer sees; nothing is cropped.
     """
 
-    def __init__(self, model: PreTrainedModel, size: int, mean: list[float], std: list[float]):
+    def __init__(self, transformer: VisionTransformer):
         super().__init__()
-        self.model = model.eval().requires_grad_(False)
-        self.size = size
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        processor = transformer.processor
+        size = processor.crop_size or processor.size
+        self.model = transformer.model
+        self.side = size.height or size.shortest_edge
+        for name in ("mean", "std"):
+            values = torch.tensor(getattr(processor, f"image_{name}")).view(1, 3, 1, 1)
+            self.register_buffer(name, values, persistent=False)
 
     def tokens(self, x: Tensor) -> Tensor:
         """As in `FrozenFeatures`."""
-        unit = (resized(x, self.size).clamp(-1, 1) + 1) / 2
+        unit = (resized(x, self.side) + 1) / 2
         return self.model((unit - self.mean) / self.std).last_hidden_state
 
 
-def load_frozen_features(folder: str | Path) -> nn.Module:
-    """Load a `FrozenFeatures` from a folder, onto the CPU; its ``config.json`` tells the kind.
+def load_frozen_features(name: str, origin: str) -> nn.Module:
+    """Load a `FrozenFeatures`, onto the CPU; the ``config.json`` of its folder tells the kind.
 
     Raises:
-        UserError: a file is missing or unreadable, or the weights are of another architecture.
+        UserError: nothing is shipped of this name, a file is missing or unreadable, or the weights
+            are of another architecture.
     """
-    folder = Path(folder)
+    folder = _folder(name, origin)
     kind = read_json(folder / "config.json", LAYOUT).get("model_type")
     if kind is None:
         return SceneTokens(load_scene_network(folder)).cpu()
-    return load_clip(folder).cpu() if kind == "clip" else _load_transformer(folder)
+    if kind == "clip":
+        return load_clip(folder).cpu()
+    # Here, not above: the libraries behind it are slow to import, and no other method needs them.
+    from unidad.metrics.subject.vision import load_vision_transformer
+
+    return TransformerTokens(load_vision_transformer(folder)).cpu()
 
 
-def _load_transformer(folder: Path) -> TransformerTokens:
-    settings = read_json(folder / PREPROCESSING, LAYOUT)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            model, report = AutoModel.from_pretrained(
-                folder, local_files_only=True, output_loading_info=True
-            )
-        size = settings.get("crop_size", settings["size"])
-        if isinstance(size, dict):
-            size = size["height"] if "height" in size else size["shortest_edge"]
-        features = TransformerTokens(model, size, settings["image_mean"], settings["image_std"])
-    except Exception as error:  # the library lets every kind through
-        message = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"{folder}: not a readable vision transformer ({message})") from None
-    unfit = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
-    if unfit:
-        raise UserError(f"{folder}: weights of another architecture: no '{unfit[0]}' in the file")
-    return features
+def frozen_weights(features: dict[str, str]) -> list[Path]:
+    """The files of the frozen networks' weights."""
+    files = [_folder(*item) / weights for item in features.items() for weights in WEIGHTS]
+    return [file for file in files if file.is_file()]
+
+
+def _folder(name: str, origin: str) -> Path:
+    if origin != "shipped":
+        return Path(origin)
+    if name not in SHIPPED:
+        raise UserError(
+            f"features.{name}: only {' and '.join(SHIPPED)} are shipped; {LAYOUT} instead"
+        )
+    return SHIPPED[name]
