@@ -108,7 +108,8 @@ def test_mistakes_are_named(changes, message):
 
 
 def test_echodistill_starts_from_student_and_teacher_of_the_source_unless_told_otherwise():
-    echo = {"method": "echodistill", "nfe": 1, "training": {"learning_rate": 2e-5}}
+    echo = {"method": "echodistill", "nfe": 1, "echo_updates": 50}
+    echo |= {"training": {"learning_rate": 2e-5}}
     own = echo | {"features": {"clip": "my-clip"}, "student": "source_teacher", "teacher": "FT"}
     p = plan(variants={"FT": {"method": "finetune", "nfe": 25}, "Echo": echo, "Own": own})
     spec, models = p.spec(run("Echo")), "results/sdp/models"

@@ -196,16 +196,14 @@ def export_run(run: Path, out: Path, dtype: str = "float32", command: str = "") 
         UserError: the run has no finished model.
     """
     summary = read_json(run / "training.json", "no finished run is here; train it to its end")
-    facts = _facts_of_run(summary, dtype)
     if is_text_to_image(run / "model"):
+        save = functools.partial(copy_text_to_image, run / "model", dtype=getattr(torch, dtype))
         drawing = DRAWING_PROMPTS.format(
             nfe=summary["nfe"], guidance_scale=summary["guidance_scale"]
         )
-        save = functools.partial(copy_text_to_image, run / "model", dtype=getattr(torch, dtype))
-        _export(save, out, facts, command, drawing)
-        return
-    pipeline = load_pipeline(run / "model")
-    _export(_saving(pipeline, dtype), out, facts, command)
+    else:
+        save, drawing = _saving(load_pipeline(run / "model"), dtype), DRAWING
+    _export(save, out, _facts_of_run(summary, dtype), command, drawing)
 
 
 def _facts_of_run(summary: dict, dtype: str) -> dict[str, object]:
