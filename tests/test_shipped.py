@@ -8,25 +8,38 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from unidad.config import load_config
+from unidad.config import load_config, load_spec
 from unidad.data.faces import render
-from unidad.data.image_set import to_tensor
+from unidad.data.image_set import to_tensor, to_uint8
+from unidad.data.scenes import render as render_scenes
+from unidad.data.scenes import source_scenes
 from unidad.diffusion import add_noise
 from unidad.metrics.clip import load_clip
 from unidad.metrics.clip_fitness import clip_fitness
 from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.frechet import frechet_distance
-from unidad.models import SHIPPED_FEATURE_NETWORK, SHIPPED_SOURCE_TEACHER
+from unidad.models import (
+    SHIPPED_FEATURE_NETWORK,
+    SHIPPED_SOURCE_TEACHER,
+    SHIPPED_TEXT_TO_IMAGE,
+)
 from unidad.networks.folder import load_network
 from unidad.networks.scene_tokenizer import MAX_LENGTH, scene_tokenizer
+from unidad.networks.text_to_image_folder import (
+    load_codec,
+    load_text_encoder,
+    load_text_to_image,
+)
 
 SHIPPED = SHIPPED_FEATURE_NETWORK.parent
 CLIPS = ("clip", "alignment")
 WEIGHTS = {
     SHIPPED_SOURCE_TEACHER: "unet/diffusion_pytorch_model.safetensors",
+    **dict.fromkeys(SHIPPED_TEXT_TO_IMAGE.values(), "unet/diffusion_pytorch_model.safetensors"),
     SHIPPED_FEATURE_NETWORK: "model.safetensors",
     **{SHIPPED / f"synthetic-scenes-{name}": "model.safetensors" for name in CLIPS},
 }
+SPECS = {"source_teacher": "scenes_source", "source_student": "scenes_student"}
 
 
 @pytest.mark.parametrize("folder", WEIGHTS, ids=lambda folder: folder.name)
@@ -91,3 +104,43 @@ def test_feature_network_separates_domains():
     other = frechet_distance(pooled["babies", 0], pooled["faces", 0])
     assert other > 50 * same
     assert np.isfinite(same)
+
+
+def test_text_to_image_models_are_small_together():
+    files = [path for folder in SHIPPED_TEXT_TO_IMAGE.values() for path in folder.rglob("*")]
+    assert sum(path.stat().st_size for path in files if path.is_file()) < 40e6
+
+
+@pytest.mark.parametrize(("name", "folder"), SHIPPED_TEXT_TO_IMAGE.items())
+def test_cards_of_text_to_image_models_name_the_specified_training(name, folder):
+    spec = load_spec(f"configs/specs/{SPECS[name]}.json")
+    card, training = (folder / "README.md").read_text(), spec.variant.training
+    assert f"student updates: {training.student_updates:,}" in card
+    assert f"training images seen: {training.student_updates * training.batch_size:,}" in card
+    assert f"method: {spec.variant.method}" in card
+    assert f"network evaluations an image: {spec.variant.nfe}" in card
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("folder", SHIPPED_TEXT_TO_IMAGE.values(), ids=lambda f: f.name)
+def test_captions_control_what_is_drawn(folder):
+    """In one step, CLIP finds each caption's own image among those of others; 3 % by chance."""
+    network, text = load_text_to_image(folder, load_codec(folder)), load_text_encoder(folder)
+    captions = source_scenes(0, range(1_000_000, 1_000_032)).captions()
+    noise = torch.randn(32, *network.shape, generator=torch.Generator().manual_seed(0))
+    sigma = torch.full((32,), network.sigma_max)
+    drawn = to_uint8(network.codec.decode(network(sigma[0] * noise, sigma, text(captions))))
+    clip = load_clip(SHIPPED / "synthetic-scenes-clip")
+    similar = clip.images(drawn) @ clip.texts(captions).T
+    assert (similar.argmax(1) == np.arange(32)).mean() > 0.8
+
+
+@torch.no_grad()
+def test_autoencoder_keeps_held_out_scenes():
+    """Latents of unit variance; the card of its training says 24 dB."""
+    codec = load_codec(SHIPPED_TEXT_TO_IMAGE["source_teacher"])
+    images = to_tensor(render_scenes(source_scenes(0, range(1_000_000, 1_000_064))))
+    x0 = codec.encode(images)
+    assert x0.std().item() == pytest.approx(1, abs=0.1)
+    error = (codec.decode(x0).clamp(-1, 1) - images).square().mean().item()
+    assert 10 * np.log10(4 / error) > 23
