@@ -148,6 +148,12 @@ def test_archives_are_unpacked_before_they_are_prepared():
     assert "domain" not in source
 
 
+def test_one_archive_for_both_is_one_folder():
+    p = plan(targets={"mine": {"folder": "my.zip", "reference": "my.zip"}}, source={})
+    assert list(p.archives) == [("mine", "folder")]
+    assert p.originals("mine", "folder") == p.originals("mine", "reference")
+
+
 def test_a_source_of_one_s_own_has_what_it_was_given():
     p = plan(source={"folder": "faces"})
     labels = [row.label for row in p.rows() if row.target == "source" and row.run is None]

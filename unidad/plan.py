@@ -295,9 +295,13 @@ class Plan:
     @property
     def archives(self) -> dict[tuple[str, str], Archive]:
         """(data set, ``folder`` or ``reference``) → the archive that these images come in."""
-        keys = [(name, key) for name in self.data_sets for key in ("folder", "reference")]
-        given = {key: getattr(self.described(key[0]), key[1]) for key in keys}
-        return {key: origin for key, origin in given.items() if isinstance(origin, Archive)}
+        found = {}
+        for name in self.data_sets:
+            described = self.described(name)
+            found[name, "folder"] = described.folder
+            if described.reference != described.folder:
+                found[name, "reference"] = described.reference
+        return {place: origin for place, origin in found.items() if isinstance(origin, Archive)}
 
     def archive_file(self, archive: Archive) -> str:
         """Where an archive lies, or will lie once it is downloaded: under its hash."""
@@ -310,11 +314,14 @@ class Plan:
 
         Args:
             name: of the data set.
-            key: ``folder`` or ``reference``.
+            key: ``folder`` or ``reference``; one archive given for both is one folder.
         """
-        if (name, key) in self.archives:
-            return f"{self.root}/originals/{name}/{key}"
-        return getattr(self.described(name), key)
+        described = self.described(name)
+        origin = getattr(described, key)
+        if not isinstance(origin, Archive):
+            return origin
+        place = "folder" if origin == described.folder else key
+        return f"{self.root}/originals/{name}/{place}"
 
     def specs(self) -> dict[str, str]:
         """Path → JSON of every specification that a rule depends on."""

@@ -42,10 +42,10 @@ def originals(name):
 
     The source has too many to name each, and an archive is a folder once it is unpacked.
     """
+    unpacked = [PLAN.originals(*place) for place in PLAN.archives]
     found = {}
-    for key in ("folder", "reference"):
-        folder = PLAN.originals(name, key)
-        if (name, key) in PLAN.archives:
+    for folder in (PLAN.originals(name, key) for key in ("folder", "reference")):
+        if folder in unpacked:
             found[folder] = None
         elif folder and Path(folder).is_dir():
             files = (str(path) for path in Path(folder).glob("*") if path.is_file())

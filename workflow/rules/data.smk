@@ -22,7 +22,6 @@ REMOTE = {
 
 
 rule download:
-    localrule: True  # where Snakemake runs, for nodes may have no way out
     output:
         f"{DOWNLOADS}/{{digits}}",
     log:
@@ -31,11 +30,12 @@ rule download:
         f"{ROOT}/benchmarks/download/{{digits}}.tsv"
     wildcard_constraints:
         digits="[0-9a-f]+",
+    retries: 2
+    localrule: True  # where Snakemake runs, for nodes may have no way out
     conda:
         "../../envs/unidad.yaml"
     params:
         archive=lambda wildcards: REMOTE[f"{DOWNLOADS}/{wildcards.digits}"],
-    retries: 2
     shell:
         "python -m unidad fetch {params.archive.url:q} --sha256 {params.archive.sha256}"
         " --out {output} > {log} 2>&1"
