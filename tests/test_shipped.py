@@ -16,7 +16,11 @@ from unidad.metrics.clip import load_clip
 from unidad.metrics.clip_fitness import clip_fitness
 from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.frechet import frechet_distance
-from unidad.models import SHIPPED_FEATURE_NETWORK, SHIPPED_SOURCE_TEACHER
+from unidad.models import (
+    SHIPPED_FEATURE_NETWORK,
+    SHIPPED_SCENE_NETWORK,
+    SHIPPED_SOURCE_TEACHER,
+)
 from unidad.networks.folder import load_network
 from unidad.networks.scene_tokenizer import MAX_LENGTH, scene_tokenizer
 
@@ -25,6 +29,7 @@ CLIPS = ("clip", "alignment")
 WEIGHTS = {
     SHIPPED_SOURCE_TEACHER: "unet/diffusion_pytorch_model.safetensors",
     SHIPPED_FEATURE_NETWORK: "model.safetensors",
+    SHIPPED_SCENE_NETWORK: "model.safetensors",
     **{SHIPPED / f"synthetic-scenes-{name}": "model.safetensors" for name in CLIPS},
 }
 
