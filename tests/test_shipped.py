@@ -20,6 +20,7 @@ from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.frechet import frechet_distance
 from unidad.models import (
     SHIPPED_FEATURE_NETWORK,
+    SHIPPED_SCENE_NETWORK,
     SHIPPED_SOURCE_TEACHER,
     SHIPPED_TEXT_TO_IMAGE,
 )
@@ -37,6 +38,7 @@ WEIGHTS = {
     SHIPPED_SOURCE_TEACHER: "unet/diffusion_pytorch_model.safetensors",
     **dict.fromkeys(SHIPPED_TEXT_TO_IMAGE.values(), "unet/diffusion_pytorch_model.safetensors"),
     SHIPPED_FEATURE_NETWORK: "model.safetensors",
+    SHIPPED_SCENE_NETWORK: "model.safetensors",
     **{SHIPPED / f"synthetic-scenes-{name}": "model.safetensors" for name in CLIPS},
 }
 SPECS = {"source_teacher": "scenes_source", "source_student": "scenes_student"}

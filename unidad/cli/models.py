@@ -260,7 +260,7 @@ def _add_train_scene_features(verbs: Verbs) -> None:
         "train-scene-features --out my-features",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--updates", type=int, default=3000, help="default 3000")
+    parser.add_argument("--updates", type=int, default=1300, help="default 1300")
     parser.add_argument("--resolution", type=int, default=32, help="in pixels (default 32)")
     parser.add_argument("--seed", type=int, default=4242, help="default 4242")
     add_threads_and_quiet(parser)
