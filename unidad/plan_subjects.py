@@ -113,7 +113,6 @@ class SubjectPlan(Plan):
             **{key: common[key] for key in ("run", "images", "features", "sampling", "training")},
             **{key: common[key] for key in ("training_images", "training_features")},
             "reference_images": reference if self.has_reference(row.target) else None,
-            "reference_features": common["reference_features"],
             "encoder": self.encoder,
             "protocol": self.config.personalisation.protocol,
             "rare_token": self.config.personalisation.rare_token,

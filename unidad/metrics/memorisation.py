@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from unidad.metrics.rows import Rows, as_rows, nearest_distances, same_width
 
 
@@ -28,5 +30,9 @@ def memorisation(samples: Rows, training: Rows, held_out: Rows) -> float:
     new = as_rows(held_out, "held-out images")
     same_width(first, known)
     same_width(new, known)
-    threshold = nearest_distances(new, known).min()
-    return (nearest_distances(first, known) < threshold).double().mean().item()
+    return share_nearer(nearest_distances(first, known), nearest_distances(new, known))
+
+
+def share_nearer(samples: Tensor, held_out: Tensor) -> float:
+    """`memorisation` from the distances (N,) and (M,) of either to the nearest training image."""
+    return (samples < held_out.min()).double().mean().item()

@@ -101,6 +101,7 @@ def measured_files(wildcards):
         "images",
         "features",
         "reference_features",
+        "reference_images",
         "training_images",
         "training_features",
     )

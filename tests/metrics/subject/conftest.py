@@ -101,7 +101,6 @@ def subject_row(tmp_path, stored, encoder_folder, sets, features) -> dict:
         "training_images": paths["photos"],
         "training_features": paths["photos_features"],
         "reference_images": paths["reference"],
-        "reference_features": paths["reference_features"],
         "encoder": str(encoder_folder),
         "protocol": "synthetic",
         "rare_token": "prt",

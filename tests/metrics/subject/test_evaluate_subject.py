@@ -6,7 +6,6 @@ from subject_fakes import PLAIN, PROMPTS
 
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
-from unidad.metrics.memorisation import memorisation
 from unidad.metrics.subject.evaluate import (
     METRICS,
     drawn_answers,
@@ -23,10 +22,11 @@ def measure(networks, sets, features):
         return evaluate_subject(
             images,
             features[samples],
+            sets["photos"],
             features["photos"],
             networks.encoder,
             answers or drawn_answers(images, "prt"),
-            features["reference"],
+            sets["reference"],
             progress=False,
             **options,
         )
@@ -57,8 +57,23 @@ def test_every_metric_by_its_definition(measure, networks, sets, features):
     captions = [prompt for prompt in PLAIN for _ in range(2)]
     success = prompt_success(samples.words, captions)
     assert {name: found[name] for name in success} == success
-    expected = memorisation(samples.instance, photos.instance, features["reference"].instance)
-    assert found["memorisation"] == expected
+
+
+def test_a_sample_nearer_to_a_photo_than_held_out_pictures_come_is_memorised(
+    measure, networks, sets
+):
+    """The held-out picture is made of the fourth-nearest sample, so some are nearer, some not."""
+
+    def to_photos(image) -> float:
+        return min(lpips(networks, image, photo) for photo in sets["photos"].images)
+
+    distances = np.array([to_photos(image) for image in sets["samples"].images])
+    held_out = sets["samples"].images[distances.argsort()[3]].copy()
+    held_out[:4, :4] = 0
+    sets["reference"] = ImageSet(held_out[None])
+    expected = (distances < to_photos(held_out)).mean()
+    assert 0 < expected < 1
+    assert measure()["memorisation"] == pytest.approx(expected)
 
 
 def test_the_order_of_the_images_does_not_matter(measure, networks, sets, features):
@@ -109,6 +124,7 @@ def test_without_words_or_held_out_pictures_their_metrics_are_null(networks, set
     found = evaluate_subject(
         sets["samples"],
         features["samples"],
+        sets["photos"],
         features["photos"],
         networks.encoder,
         drawn_answers(sets["samples"], "prt"),
@@ -125,7 +141,7 @@ def test_a_single_photo_resembles_no_other(networks, sets, features):
     photo = networks.features(one, PLAIN)
     answers = photo_answers(1, PROMPTS, "prt")
     found = evaluate_subject(
-        one, photo, photo, networks.encoder, answers, are_photos=True, progress=False
+        one, photo, one, photo, networks.encoder, answers, are_photos=True, progress=False
     )
     assert found["clip_i"] is None
     assert found["intra_lpips"] is None
@@ -140,4 +156,10 @@ def test_images_without_captions_are_refused(sets):
 def test_features_of_other_images_are_refused(measure, features):
     features["samples"] = features["photos"]
     with pytest.raises(UserError, match="6 images, but features of 3; compute them again"):
+        measure()
+
+
+def test_images_of_another_resolution_are_refused(measure, sets):
+    sets["reference"] = ImageSet(np.zeros((2, 24, 24, 3), np.uint8))
+    with pytest.raises(UserError, match="differ in resolution"):
         measure()

@@ -12,14 +12,14 @@ from unidad.metrics.subject.row import evaluate_subject_row
 
 def test_a_row_is_what_it_names_measured(subject_row, encoder_folder, sets, features):
     encoder = load_scene_network(encoder_folder)
-    photos, reference = features["photos"], features["reference"]
     expected = evaluate_subject(
         sets["samples"],
         features["samples"],
-        photos,
+        sets["photos"],
+        features["photos"],
         encoder,
         drawn_answers(sets["samples"], "prt"),
-        reference,
+        sets["reference"],
         grammar=True,
         progress=False,
     )
@@ -38,10 +38,11 @@ def test_the_photos_themselves_are_a_row(subject_row, encoder_folder, sets, feat
     expected = evaluate_subject(
         sets["photos"],
         photos,
+        sets["photos"],
         photos,
         load_scene_network(encoder_folder),
         photo_answers(3, PROMPTS, "prt"),
-        features["reference"],
+        sets["reference"],
         are_photos=True,
         grammar=True,
         progress=False,
@@ -66,7 +67,7 @@ def test_the_protocol_decides_about_negative_cosines(subject_row):
 
 
 def test_a_subject_of_ones_own_has_neither_grammar_nor_reference(subject_row):
-    row = subject_row | {"grammar": False, "reference_features": None}
+    row = subject_row | {"grammar": False, "reference_images": None}
     metrics = evaluate_subject_row(row, progress=False)["metrics"]
     known = {name for name, value in metrics.items() if value is not None}
     assert known == {"clip_i", "instance_similarity", "clip_t", "intra_lpips", "inter_lpips"}
@@ -76,7 +77,7 @@ def test_a_subject_of_ones_own_has_neither_grammar_nor_reference(subject_row):
     "key",
     [
         *("run", "images", "features", "training_images", "training_features", "encoder"),
-        *("reference_features", "rare_token", "grammar", "protocol", "sampling", "training"),
+        *("reference_images", "rare_token", "grammar", "protocol", "sampling", "training"),
     ],
 )
 def test_a_missing_key_is_named(subject_row, key):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -14,7 +14,8 @@ from unidad.data.image_set import ImageSet
 from unidad.data.prompts import without_token
 from unidad.errors import UserError
 from unidad.metrics.evaluate import measured, perceptual_batches
-from unidad.metrics.memorisation import memorisation
+from unidad.metrics.memorisation import share_nearer
+from unidad.metrics.rows import squared_distances
 from unidad.metrics.subject.diversity import prompt_diversity
 from unidad.metrics.subject.features import Encoder, SubjectFeatures
 from unidad.metrics.subject.similarity import (
@@ -74,10 +75,11 @@ def photo_answers(count: int, prompts: Sequence[str], rare_token: str) -> Answer
 def evaluate_subject(
     samples: ImageSet,
     features: SubjectFeatures,
-    photos: SubjectFeatures,
+    photos: ImageSet,
+    photo_features: SubjectFeatures,
     encoder: Encoder,
     answers: Answers,
-    reference: SubjectFeatures | None = None,
+    reference: ImageSet | None = None,
     *,
     are_photos: bool = False,
     grammar: bool = False,
@@ -89,10 +91,11 @@ def evaluate_subject(
     Args:
         samples: the images to measure.
         features: of the samples and their prompts.
-        photos: of the subject's training photos.
+        photos: the subject's training photos.
+        photo_features: theirs.
         encoder: whose maps LPIPS is measured in.
         answers: which sample answers which prompt.
-        reference: of held-out pictures of the subject; without it memorisation is null.
+        reference: held-out pictures of the subject; without them memorisation is null.
         are_photos: the samples are the training photos: none is compared with itself.
         grammar: the prompts are those of the synthetic scenes. Otherwise, or where the encoder
             knows no words, prompt success is null.
@@ -102,14 +105,11 @@ def evaluate_subject(
     Raises:
         UserError: features that do not belong to the images, hold NaN, or differ in width.
     """
-    if len(features) != len(samples):
-        raise UserError(
-            f"samples: {len(samples)} images, but features of {len(features)}; compute them again"
-        )
+    _check_images(samples, features, photos, reference)
     metrics = dict.fromkeys(METRICS)
     for name, ours, theirs in (
-        ("clip_i", features.clip, photos.clip),
-        ("instance_similarity", features.instance, photos.instance),
+        ("clip_i", features.clip, photo_features.clip),
+        ("instance_similarity", features.instance, photo_features.instance),
     ):
         if are_photos:
             metrics[name] = measured(similarity_among, theirs, clamp)
@@ -117,15 +117,23 @@ def evaluate_subject(
             metrics[name] = similarity_to(theirs, ours, clamp)
     clip, text = features.clip[answers.images], features.text(answers.prompts)
     metrics["clip_t"] = similarity_to_prompts(clip, text, clamp)
-    rows = _perceptual_rows(samples, answers, encoder, progress)
-    metrics["intra_lpips"], metrics["inter_lpips"] = prompt_diversity(rows, answers.numbers)
     if grammar and features.words:
         words = {p: np.array(w, str)[answers.images] for p, w in features.words.items()}
         metrics |= prompt_success(words, answers.prompts)
-    if reference is not None:
-        sets = (features.instance, photos.instance, reference.instance)
-        metrics["memorisation"] = memorisation(*sets)
-    return metrics
+    return metrics | _lpips_metrics(samples, answers, photos, reference, encoder, progress)
+
+
+def _check_images(
+    samples: ImageSet, features: SubjectFeatures, photos: ImageSet, reference: ImageSet | None
+) -> None:
+    if len(features) != len(samples):
+        raise UserError(
+            f"samples: {len(samples)} images, but features of {len(features)}; compute them again"
+        )
+    if len({images.images.shape[1:] for images in (samples, photos, reference or photos)}) > 1:
+        raise UserError(
+            "samples, photos and held-out pictures differ in resolution; bring them to one"
+        )
 
 
 def _numbers(prompts: Sequence[str]) -> list[int]:
@@ -133,12 +141,38 @@ def _numbers(prompts: Sequence[str]) -> list[int]:
     return [known.setdefault(prompt, len(known)) for prompt in prompts]
 
 
-def _perceptual_rows(
+def _lpips_metrics(
+    samples: ImageSet,
+    answers: Answers,
+    photos: ImageSet,
+    reference: ImageSet | None,
+    encoder: Encoder,
+    progress: bool,
+) -> dict[str, float | None]:
+    """Diversity and memorisation; every image passes the network once, batch by batch."""
+    known = torch.cat(list(perceptual_batches(photos, encoder, False, False)))
+    nearest = []
+
+    def rows() -> Iterator[Tensor]:
+        for batch in _perceptual_batches(samples, answers, encoder, progress):
+            nearest.append(squared_distances(batch, known).amin(1))
+            yield from batch
+
+    intra, inter = prompt_diversity(rows(), answers.numbers)
+    metrics = {"intra_lpips": intra, "inter_lpips": inter}
+    if reference is not None:
+        batches = perceptual_batches(reference, encoder, False, progress)
+        held_out = torch.cat([squared_distances(batch, known).amin(1) for batch in batches])
+        metrics["memorisation"] = share_nearer(torch.cat(nearest), held_out)
+    return metrics
+
+
+def _perceptual_batches(
     samples: ImageSet, answers: Answers, encoder: Encoder, progress: bool
-) -> Iterator[Tensor]:
-    """The row (P,) of each answer; an image that answers several prompts is passed once."""
+) -> Iterable[Tensor]:
+    """Rows (n, P) of the answers; an image that answers several prompts is passed once."""
     if len(answers.images) == len(samples):
         ordered = ImageSet(samples.images[answers.images])
-        return chain.from_iterable(perceptual_batches(ordered, encoder, False, progress))
+        return perceptual_batches(ordered, encoder, False, progress)
     rows = torch.cat(list(perceptual_batches(samples, encoder, False, progress)))
-    return (rows[number] for number in answers.images)
+    return repeat(rows, len(answers.images) // len(samples))

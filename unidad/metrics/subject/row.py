@@ -30,18 +30,19 @@ def evaluate_subject_row(spec: dict, progress: bool = True) -> dict:
         UserError: a key or a file is missing, or a file is not what it should be.
     """
     with missing_keys_named():
-        samples = ImageSet.load(spec["images"])
+        samples, photos = ImageSet.load(spec["images"]), ImageSet.load(spec["training_images"])
         are_photos = spec["images"] == spec["training_images"]
-        token, reference = spec["rare_token"], spec["reference_features"]
+        token, reference = spec["rare_token"], spec["reference_images"]
         metrics = evaluate_subject(
             samples,
             SubjectFeatures.load(spec["features"]),
+            photos,
             SubjectFeatures.load(spec["training_features"]),
             find_encoder(Path(spec["encoder"])),
             photo_answers(len(samples), spec["prompts"], token)
             if are_photos
             else drawn_answers(samples, token),
-            SubjectFeatures.load(reference) if reference else None,
+            ImageSet.load(reference) if reference else None,
             are_photos=are_photos,
             grammar=spec["grammar"],
             clamp=find_protocol(spec["protocol"]).clamp,
