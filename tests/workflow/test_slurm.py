@@ -43,9 +43,10 @@ def write_config(checkout, name, changes):
 
 def submissions(after=0):
     """Rule or group → its Slurm jobs, by the comments that the executor gives them."""
+    names = "|".join(sorted(ON_GPU | ON_CPU, key=len, reverse=True))
     found = defaultdict(list)
     for job in jobs()[after:]:
-        found[re.match(r"rule_(.+?)(_wildcards_|$)", job["Comment"])[1]].append(job)
+        found[re.match(f"rule_({names})(_|$)", job["Comment"])[1]].append(job)
     return found
 
 
@@ -100,16 +101,18 @@ def trainings(checkout):
     folder = checkout / "results/stopped/runs/babies/shots5"
     targets = [f"results/stopped/runs/babies/shots5/{name}/seed0/model" for name in ROUTES]
     before = len(jobs())
-    with open(checkout / "stopped.log", "w") as log:
+    environment = ENVIRONMENT | {"CUDA_VISIBLE_DEVICES": ""}
+    log = checkout / "stopped.log"
+    with log.open("w") as output:
+        command = ["snakemake", *targets, *OPTIONS, *config]
         process = subprocess.Popen(
-            ["snakemake", *targets, *OPTIONS, *config],
-            cwd=checkout,
-            env=ENVIRONMENT | {"CUDA_VISIBLE_DEVICES": ""},
-            stdout=log,
-            stderr=log,
+            command, cwd=checkout, env=environment, stdout=output, stderr=output
         )
-        stop_at_a_checkpoint(folder, before)
-        assert process.wait() == 0, (checkout / "stopped.log").read_text()
+        try:
+            stop_at_a_checkpoint(folder, before)
+            assert process.wait() == 0, log.read_text()
+        finally:
+            process.terminate()
     return folder, submissions(before)
 
 
@@ -122,7 +125,7 @@ def stop_at_a_checkpoint(folder, before):
                 waiting.pop(name)(job_of(name, submissions(before))[-1]["JobId"])
         return not waiting
 
-    wait_until(look, 600, "checkpoints of the trainings")
+    wait_until(look, 1800, "checkpoints of the trainings")
 
 
 def cancel(job):
