@@ -1,5 +1,6 @@
 """Archives of images: honest ones, and those that lead astray, swell, or are broken."""
 
+import gzip
 import io
 import stat
 import tarfile
@@ -130,6 +131,17 @@ def test_a_header_is_not_read_into_memory_whatever_its_length(tmp_path):
     header.type, header.size = tarfile.GNUTYPE_LONGNAME, 2**25
     (tmp_path / "a.tar").write_bytes(header.tobuf() + bytes(2**12))
     assert "too much for its size" in refusal(tmp_path / "a.tar")
+
+
+def test_headers_count_too(tmp_path, monkeypatch):
+    """A thousand long names in a row, none followed by a file."""
+    monkeypatch.setattr(archive_module, "SMALL", 2**16)
+    monkeypatch.setattr(archive_module, "MAX_READ", 2**14)
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 2**12
+    block = header.tobuf() + b"a" * 2**12
+    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(block * 100))
+    assert "too much for its size" in refusal(tmp_path / "a.tar.gz")
 
 
 def test_a_size_that_is_only_claimed_is_refused(tmp_path):

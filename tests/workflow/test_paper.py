@@ -1,0 +1,79 @@
+"""The paper's configuration runs for real with a small network: the same keys, other sizes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from adm_reference import Adm, random_state
+from PIL import Image
+
+from unidad.data.faces import render
+
+ROOT = Path(__file__).parents[2]
+ADM = Adm(base=64, multipliers=(1, 1), attention=(1,), head=64, resolution=32)
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+
+
+def pictures(path, domain, indices):
+    """A zip archive of renderings, which stand for the published photographs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for index, pixels in enumerate(render(domain, 0, indices, 32).images):
+            file = BytesIO()
+            Image.fromarray(pixels).save(file, "PNG")
+            archive.writestr(f"{domain}/{index}.png", file.getvalue())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A clone with a guided-diffusion checkpoint, archives of images, and a smaller experiment."""
+    folder = tmp_path_factory.mktemp("paper")
+    for name in ("workflow", "profiles", "envs", "unidad"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Snakefile", folder)
+    (folder / "models").mkdir()
+    torch.save(random_state(ADM), folder / "models/ffhq.pt")
+    pictures(folder / "data/ffhq.zip", "faces", range(30))
+    pictures(folder / "data/train.zip", "babies", range(10))
+    pictures(folder / "data/test.zip", "babies", range(50))
+    raw = yaml.safe_load((ROOT / "configs/paper_fsig.yaml").read_text())
+    raw["targets"]["babies"] |= {"folder": "data/train.zip", "reference": "data/test.zip"}
+    raw |= {
+        "resolution": 32,
+        "source": raw["source"] | {"folder": "data/ffhq.zip"},
+        "targets": {"babies": raw["targets"]["babies"]},
+        "variants": {name: raw["variants"][name] for name in ("FT", "DMD2", "FT-DMD2", "Uni-DAD")},
+        "evaluation": {"samples": 20, "batch_size": 10, "source_nfe": 2},
+        "feature_network": "shipped",
+    }
+    raw["training"] |= {"student_updates": 2, "checkpoint_every": 1, "sample_every": 0}
+    raw["distillation"]["fake_score_updates_per_student_update"] = 1
+    (folder / "small.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    return folder
+
+
+def test_from_a_checkpoint_and_archives_to_the_table_beside_the_paper_s(folder):
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = ["snakemake", "--cores", "2", "--configfile", "small.yaml"]
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    root = folder / "results/paper_fsig"
+    assert "imported from: ffhq.pt" in (root / "models/source_teacher/README.md").read_text()
+    table = pd.read_csv(root / "tables/comparison.csv")
+    trained = table[(table.target == "babies") & ~table.control]
+    assert list(trained.variant.unique()) == ["FT", "FT-DMD2", "Uni-DAD"]
+    assert (trained[trained.metric == "frechet_distance"]["mean"] > 0).all()
+    text = (root / "tables/comparison.md").read_text()
+    for published in ("57.06", "57.11", "45.09"):
+        assert published in text
+    manifest = json.loads((root / "data/babies/manifest.json").read_text())
+    assert manifest["files"]["reference.npz"]["images"] == 40
