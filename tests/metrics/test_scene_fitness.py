@@ -150,6 +150,8 @@ def test_small_run_writes_tables_and_plot(tmp_path, monkeypatch):
         if (row["subject"], row["prompts"]) == ("cat", ALL)
     }
     assert min(shares[LOOK_ALIKES], shares[OTHERS], shares["cat2"]) > 0.9
+    own = {row["prompts"]: row["mean"] for row in found.subjects if row["pictures"] == OWN}
+    assert own[KEPT] > own[ALL] > own[HIDDEN]
     counts = {}
     for row in found.words:
         right, total = counts.get(row["part"], (0, 0))

@@ -33,7 +33,9 @@ def small(monkeypatch):
     for name, number in SMALL.items():
         monkeypatch.setattr(scene_training, name, number)
     monkeypatch.setattr(scene_fitness, "PICTURES_PER_PROMPT", 1)
-    monkeypatch.setattr(scene_fitness, "SOURCE_SCENES", 700)
+    monkeypatch.setattr(scene_fitness, "SOURCE_SCENES", 500)
+    cats = {name: subject for name, subject in SUBJECTS.items() if subject.category == "cat"}
+    monkeypatch.setattr(scene_fitness, "SUBJECTS", cats)
 
 
 def test_contrastive_loss_by_hand():
