@@ -28,7 +28,7 @@ def test_a_prompt_is_filled_with_the_subject():
         ("a red prt cat in the snow", "a red cat in the snow"),
         ("a prt cat", "a cat"),
         ("a photo of prt", "a photo of"),
-        ("a prts cat, prt's bowl", "a prts cat, prt's bowl"),
+        ("a prts cat, prt's bowl, a sprt car", "a prts cat, prt's bowl, a sprt car"),
     ],
 )
 def test_a_prompt_without_the_rare_token(prompt, expected):
