@@ -33,7 +33,7 @@ unit: $(READY)
 	pytest -n 2 --dist worksteal -m "not workflow"
 
 smoke: $(READY)
-	pytest -m workflow
+	pytest -n 2 --dist loadfile -m workflow
 
 schema: $(READY)
 	unidad schema > workflow/schemas/config.schema.json
