@@ -28,6 +28,7 @@ if PLAN.config.personalisation is None:
 
 else:
 
+    include: "workflow/rules/scenes.smk"
     include: "workflow/rules/subjects.smk"
 
 

@@ -44,6 +44,7 @@ ARCHIVE_NAME = re.compile(r"(?i)\.(zip|tar|tgz|tar\.(gz|bz2|xz))$")
 
 Unit = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
@@ -258,8 +259,9 @@ class EchodistillVariant(Variant):
     """Where the teacher's weights start: source_teacher or `<label>`."""
     features: dict[Name, str] = {"clip": "shipped", "encoder": "shipped"}
     """Frozen networks by name, each with a discriminator; student and teacher are aligned on
-    `clip`. shipped (of `clip` and `encoder`), or the folder of a CLIP, of a vision transformer such
-    as DINO, or of a scene network."""
+    `clip`. shipped (of `clip` and `encoder`; where source_teacher, or feature_network, is train,
+    the one trained with it), or the folder of a CLIP, of a vision transformer such as DINO, or of a
+    scene network."""
     token_start: Literal["class_word", "rare_token"] = "class_word"
     """Whose embedding the learned one starts from."""
     token_taught_by: Literal["teacher", "both"] = "teacher"
@@ -342,6 +344,82 @@ class PriorImages(Section):
     """Of the loss prior_preservation."""
 
 
+class AutoencoderTraining(Section):
+    """Training of the autoencoder of synthetic scenes (`unidad train-vae`)."""
+
+    seed: Seed = 4243
+    """Of scenes, weights, order and the posterior's samples."""
+    steps: Count = 2500
+    """Updates."""
+    scenes: Count = 20_000
+    """Rendered once, and drawn from at random."""
+
+
+class ClipTraining(Section):
+    """Training of a small CLIP (`unidad train-clip`)."""
+
+    seed: Seed = 0
+    """Of scenes, weights and order."""
+    updates: Count = 600
+    """Of the optimiser."""
+    batch_size: Annotated[int, Field(ge=2, multiple_of=2)] = 256
+    """Of two scenes with the same caption a batch keeps one."""
+    patch_size: Literal[4, 8, 16] = 8
+    """Side of the patches that images are cut into, in pixels."""
+    scenes: Count = 20_000
+    """Rendered once, each with a twin that differs in one part."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> ClipTraining:
+        if self.batch_size > 2 * self.scenes:
+            raise ValueError(
+                f"a batch of {self.batch_size} needs at least {self.batch_size // 2} scenes"
+            )
+        return self
+
+
+class TextClipTraining(ClipTraining):
+    """Training of the CLIP whose text encoder conditions the text-to-image models."""
+
+    seed: Seed = 1
+    """Another one than that of the CLIP that measures."""
+    updates: Count = 400
+    """Of the optimiser."""
+    patch_size: Literal[4, 8, 16] = 4
+    """Side of the patches that images are cut into, in pixels."""
+
+
+class SceneNetworkTraining(Section):
+    """Training of the scene network (`unidad train-scene-features`)."""
+
+    seed: Seed = 4242
+    """Of pool, weights, batches and damage."""
+    updates: Count = 1300
+    """Of the optimiser."""
+    instances: Annotated[int, Field(ge=400)] = 10_000
+    """Of any class, rendered once in several pictures each."""
+
+
+class SceneModels(Section):
+    """How the models of the synthetic scenes are trained; the defaults made the shipped ones."""
+
+    autoencoder: AutoencoderTraining = AutoencoderTraining()
+    """Of the text-to-image models."""
+    text_clip: TextClipTraining = TextClipTraining()
+    """The CLIP whose text encoder conditions the text-to-image models, and that aligns
+    EchoDistill."""
+    channels: Annotated[tuple[Count, ...], Field(min_length=1)] = (96, 160)
+    """Of the U-Net's blocks, at halving resolutions: multiples of 32."""
+    source_teacher: str = "configs/specs/scenes_source.json"
+    """Run specification (JSON) of its training; its paths and resolution are the experiment's."""
+    source_student: str = "configs/specs/scenes_student.json"
+    """Likewise."""
+    clip: ClipTraining = ClipTraining()
+    """The CLIP that measures."""
+    encoder: SceneNetworkTraining = SceneNetworkTraining()
+    """The scene network that measures."""
+
+
 class Personalisation(Section):
     """Subjects in place of domains: text-to-image networks learn what a rare word stands for."""
 
@@ -364,6 +442,8 @@ class Personalisation(Section):
     """Prior preservation in every finetune variant; null leaves it out."""
     protocol: Literal["synthetic", "unidad", "echodistill"] = "synthetic"
     """How fidelity is measured: with the embedded networks, or those of a paper."""
+    scene_models: SceneModels = SceneModels()
+    """How source_teacher, source_student and feature_network are trained where they are train."""
 
 
 class Archive(Section):
@@ -495,7 +575,7 @@ class Evaluation(Section):
     """Held-out images of each synthetic target."""
     batch_size: Count = 64
     """Images sampled at once; does not change them."""
-    seed: Annotated[int, Field(ge=0)] = 1000
+    seed: Seed = 1000
     """Seed of the samples' noise: the same for every method."""
     source_nfe: Count = 25
     """Evaluations of the unadapted source teacher's row."""
@@ -508,7 +588,7 @@ class PromptGrid(Section):
     """What is drawn."""
     images_per_prompt: Count = 4
     """Images of each prompt."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Of the noise; an image's depends on (seed, its place in the grid) alone."""
     guidance_scale: Positive = 7.5
     """Classifier-free guidance of many-step models; 1 turns it off. One-step models have none."""
@@ -528,7 +608,7 @@ class Config(Section):
     """Its name: results go to results/<experiment>/."""
     resolution: Annotated[int, Field(ge=16, le=512, multiple_of=16)] = 32
     """Of all images, in pixels; rendered ones have at most 128."""
-    data_seed: Annotated[int, Field(ge=0)] = 0
+    data_seed: Seed = 0
     """Seed of the synthetic data."""
     source: SourceData = SourceData()
     """The source domain."""
@@ -536,13 +616,15 @@ class Config(Section):
     """shipped, train, the path of a model folder (unet/, scheduler/), or of an unconditional
     guided-diffusion checkpoint (.pt, .safetensors), which is imported."""
     source_student: str = "shipped"
-    """Personalisation: the one-step student distilled from the source teacher; shipped, or the path
-    of a pipeline folder."""
+    """Personalisation: the one-step student distilled from the source teacher; shipped, train, or
+    the path of a pipeline folder."""
     source_training: Training = Training()
-    """How the source teacher is trained where source_teacher is train."""
+    """How the source teacher is trained where source_teacher is train (personalisation: see
+    scene_models)."""
     feature_network: str = "shipped"
     """shipped, train, published (Inception and LPIPS), or the path of a folder that
-    `unidad train-features` wrote."""
+    `unidad train-features` wrote. In personalisation the networks of the protocol synthetic:
+    shipped, or train."""
     published_features: PublishedFeatures = PublishedFeatures()
     """Which, where feature_network is published."""
     intra_lpips: IntraLpips = IntraLpips()
@@ -559,7 +641,7 @@ class Config(Section):
     """Target domains by name."""
     shots: Annotated[tuple[Count, ...], Field(min_length=1)] = (10,)
     """Numbers of training images."""
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
     """Training seeds; the table's mean and standard deviation go over them."""
     variants: Annotated[dict[str, AnyVariant], Field(min_length=1)]
     """Rows of the table: label → method and settings."""
@@ -596,6 +678,8 @@ class Config(Section):
             _check_origins(label, variant, self.variants)
             _check_losses(label, variant)
         _check_task(self)
+        if self.personalisation is not None:
+            _check_scene_models(self)
         _check_rendered(self)
         return self
 
@@ -603,7 +687,8 @@ class Config(Section):
     def uses_source_images(self) -> bool:
         """Whether anything is trained on images of the source domain."""
         on_source = any(variant.domain == SOURCE for variant in self.variants.values())
-        return on_source or (self.source_teacher == "train" and self.personalisation is None)
+        student = self.personalisation is not None and self.source_student == "train"
+        return on_source or student or self.source_teacher == "train"
 
 
 class Prompts(Section):
@@ -882,6 +967,26 @@ def _check_task(config: Config) -> None:
             raise ValueError(
                 f"variants.{label}.student: {SOURCE_STUDENT} needs the section 'personalisation'"
             )
+
+
+def _check_scene_models(config: Config) -> None:
+    """What is trained here is trained on rendered scenes, and fits together."""
+    if config.uses_source_images and config.source.folder is not None:
+        raise ValueError(
+            "source.folder: personalisation trains its source models on rendered, captioned scenes"
+        )
+    students = any(variant.student == SOURCE_STUDENT for variant in config.variants.values())
+    if students and config.source_teacher == "train" and config.source_student == "shipped":
+        raise ValueError(
+            "source_student: the shipped one has another autoencoder than a source_teacher that is "
+            "trained here; give train"
+        )
+    protocol = config.personalisation.protocol
+    if config.feature_network == "train" and protocol != "synthetic":
+        raise ValueError(
+            f"feature_network: protocol {protocol} measures with published networks; leave out "
+            "train"
+        )
 
 
 def _check_rendered(config: Config) -> None:

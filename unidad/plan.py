@@ -150,8 +150,13 @@ class Plan:
             **models,
         )
 
-    def source_spec(self) -> RunSpec:
-        """The training of the source teacher itself: the denoising loss from a fresh network."""
+    def source_specs(self) -> dict[str, RunSpec]:
+        """source_teacher, source_student → its training, where the configuration wants one."""
+        trained = self.config.source_teacher == "train"
+        return {SOURCE_TEACHER: self._source_spec()} if trained else {}
+
+    def _source_spec(self) -> RunSpec:
+        """The denoising loss, from a fresh network."""
         return RunSpec(
             target=SOURCE,
             shots=None,
@@ -337,8 +342,8 @@ class Plan:
         }
         texts = {path: json.dumps(value, indent=2) for path, value in contents.items()}
         texts["specs/config.json"] = config.model_dump_json(indent=2)
-        if config.source_teacher == "train":
-            texts["specs/runs/source_teacher.json"] = self.source_spec().model_dump_json(indent=2)
+        for role, spec in self.source_specs().items():
+            texts[f"specs/runs/{role}.json"] = spec.model_dump_json(indent=2)
         for run in self.runs():
             texts[f"specs/runs/{run.key}.json"] = self.spec(run).model_dump_json(indent=2)
         for row in self.rows():

@@ -9,13 +9,19 @@ from pathlib import Path
 
 from unidad.config import (
     LIVE_CLASSES,
+    ORIGINS,
+    SOURCE,
     SOURCE_STUDENT,
     SOURCE_TEACHER,
     SUBJECTS,
+    AnyVariant,
     Config,
+    EchodistillVariant,
     Prior,
     Prompts,
+    RunSpec,
     TextToImage,
+    load_spec,
 )
 from unidad.data.prompts import STANDARD, fill, read_prompts
 from unidad.plan import (
@@ -69,10 +75,41 @@ class SubjectPlan(Plan):
         adapted = not name.startswith("source-")
         return f"{self.root}/specs/evaluation/{target}/{'subject' if adapted else 'class'}.json"
 
+    def source_specs(self) -> dict[str, RunSpec]:
+        """source_teacher, source_student → its training, where the configuration wants one.
+
+        Raises:
+            UserError: an unreadable or unfit specification in scene_models.
+        """
+        trained = [role for role in ORIGINS if getattr(self.config, role) == "train"]
+        return {role: self._scene_spec(role) for role in trained}
+
+    def _scene_spec(self, role: str) -> RunSpec:
+        """What scene_models names, with this experiment's paths and resolution."""
+        of_student = role == SOURCE_STUDENT
+        here = {
+            "data": self.training_images(SOURCE, None),
+            "resolution": self.config.resolution,
+            "student": self.source_teacher if of_student else self.untrained,
+            "teacher": self.source_teacher if of_student else None,
+        }
+        spec = load_spec(getattr(self.config.personalisation.scene_models, role))
+        return spec.model_copy(update=here)
+
     @property
-    def data_sets(self) -> list[str]:
-        """Names of the data folders: the subjects."""
-        return list(self.config.targets)
+    def autoencoder(self) -> str:
+        """Folder of the autoencoder that is trained here."""
+        return f"{self.root}/models/autoencoder"
+
+    @property
+    def text_clip(self) -> str:
+        """Folder of the CLIP trained here whose text encoder conditions the networks."""
+        return f"{self.root}/models/text_clip"
+
+    @property
+    def untrained(self) -> str:
+        """Folder of the text-to-image model that the source teacher's training starts from."""
+        return f"{self.root}/models/untrained"
 
     @property
     def clip(self) -> str:
@@ -101,8 +138,32 @@ class SubjectPlan(Plan):
 
     def source_models(self, run: Run) -> list[str]:
         """Folders of the source's models that a run starts from or is taught by."""
-        student, models = self.config.variants[run.label].student, super().source_models(run)
-        return [*models, self.source_model(student)] if student == SOURCE_STUDENT else models
+        variant, models = self._resolved(run), super().source_models(run)
+        if variant.student == SOURCE_STUDENT:
+            models.append(self.source_model(SOURCE_STUDENT))
+        if isinstance(variant, EchodistillVariant):
+            trained = self._trained_features().values()
+            models += [folder for folder in variant.features.values() if folder in trained]
+        return models
+
+    def _trained_features(self) -> dict[str, str]:
+        """Name → folder, of the networks trained here that EchoDistill sees images with."""
+        places = {
+            "source_teacher": ("clip", self.text_clip),
+            "feature_network": ("encoder", self.encoder),
+        }
+        return dict(place for key, place in places.items() if getattr(self.config, key) == "train")
+
+    def _resolved(self, run: Run) -> AnyVariant:
+        """The variant with folders for features that are trained here."""
+        variant, trained = super()._resolved(run), self._trained_features()
+        if not isinstance(variant, EchodistillVariant) or not trained:
+            return variant
+        features = {
+            name: trained.get(name, origin) if origin == "shipped" else origin
+            for name, origin in variant.features.items()
+        }
+        return variant.model_copy(update={"features": features})
 
     def row_spec(self, row: Row) -> dict:
         """All that `unidad evaluate` needs for one metrics file: what it is, and the paths."""
@@ -171,13 +232,19 @@ class SubjectPlan(Plan):
         return [*rows, Row(target, shots, TRAINING_LABEL, None, photos)]
 
     def _data_spec(self, name: str) -> dict:
+        common = {"resolution": self.config.resolution, "seed": self.config.data_seed}
+        if name == SOURCE:
+            return common | {
+                "domain": "scenes",
+                "images": self.config.source.images,
+                "reference_images": self.config.evaluation.reference_images,
+            }
         target = self.config.targets[name]
         own = {"subject": target.subject, **self._own_images(name)}
         own = {key: value for key, value in own.items() if value is not None}
         if target.subject is not None:
             own["prompts"] = self.prompts(name)
             own["images_per_prompt"] = self.config.personalisation.images_per_prompt
-        common = {"resolution": self.config.resolution, "seed": self.config.data_seed}
         return common | own | {"shots": self.config.shots}
 
     def _model_specs(self) -> dict[str, dict]:
@@ -189,7 +256,21 @@ class SubjectPlan(Plan):
                 "student_unet": config.personalisation.student_unet,
             },
             "specs/models/measuring.json": {"protocol": config.personalisation.protocol},
+            **{f"specs/models/{name}.json": spec for name, spec in self._scene_models().items()},
         }
+
+    def _scene_models(self) -> dict[str, dict]:
+        """Name of a network of the scenes that is trained here → how."""
+        settings, trained = self.config.personalisation.scene_models, []
+        if self.config.source_teacher == "train":
+            trained += ["autoencoder", "text_clip"]
+        if self.config.feature_network == "train":
+            trained += ["clip", "encoder"]
+        resolution = {"resolution": self.config.resolution}
+        specs = {name: resolution | getattr(settings, name).model_dump() for name in trained}
+        if self.config.source_teacher == "train":
+            specs["untrained"] = {"channels": settings.channels}
+        return specs
 
     def _evaluation_specs(self) -> dict[str, dict]:
         settings, evaluation = self.config.personalisation, self.config.evaluation

@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import unidad.metrics.clip_training as clip_training
+from unidad.config import ClipTraining
 from unidad.metrics.clip import load_clip
 from unidad.metrics.feature_network import load_feature_network
 from unidad.networks.folder import WEIGHTS_NAME, new_network
@@ -23,14 +24,31 @@ def test_networks_are_put_in_place(model_folder, feature_network, told):
 
 
 def test_a_clip_is_trained(told, monkeypatch):
-    small = {"PAIRS": 4, "WIDTH": 16, "VISION_LAYERS": 1, "TEXT_LAYERS": 1, "HELD_OUT_SCENES": 50}
+    small = {"WIDTH": 16, "VISION_LAYERS": 1, "TEXT_LAYERS": 1, "HELD_OUT_SCENES": 50}
     for name, value in small.items():
         monkeypatch.setattr(clip_training, name, value)
-    arguments = ("--updates", 1, "--batch-size", 4, "--quiet")
+    arguments = ("--updates", 1, "--batch-size", 4, "--scenes", 4, "--quiet")
     status, out, err = told("train-clip", "--out", "clip", *arguments)
     assert (status, err, len(out)) == (0, [], 5)
     assert out[1].startswith("wrong in context: the right caption is first in 0.")
-    assert load_clip("clip").texts(["a cat in the snow"]).shape == (1, 16)
+    clip = load_clip("clip")
+    assert clip.texts(["a cat in the snow"]).shape == (1, 16)
+    assert clip.model.config.vision_config.patch_size == ClipTraining().patch_size == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("train-clip", "--updates", 0), ("options: updates", "greater than or equal to 1")),
+        (("train-clip", "--batch-size", 7), ("options: batch_size", "multiple of 2")),
+        (("train-clip", "--scenes", 3), ("a batch of 256 needs at least 128 scenes",)),
+        (("train-clip", "--seed", -1), ("options: seed", "greater than or equal to 0")),
+        (("train-vae", "--steps", 0), ("options: steps", "greater than or equal to 1")),
+        (("train-scene-features", "--instances", 9), ("instances", "equal to 400")),
+    ],
+)
+def test_impossible_settings_of_a_training(complains, arguments, words):
+    complains((*arguments, "--out", "x", "--quiet"), *words)
 
 
 def remove_weights(folder):

@@ -79,4 +79,4 @@ def test_unfit_channels_are_one_clear_line(stable_diffusion, tmp_path, channels)
 def test_a_missing_autoencoder_is_one_clear_line(stable_diffusion, tmp_path):
     text = load_text_encoder(stable_diffusion)
     with pytest.raises(UserError, match="no such file; an autoencoder's folder holds"):
-        new_text_to_image(tmp_path / "none", text, tmp_path / "new")
+        new_text_to_image(tmp_path / "none", text, tmp_path / "new", [32])

@@ -7,13 +7,20 @@ import shlex
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from unidad.errors import UserError
 from unidad.files import read_json
 
+if TYPE_CHECKING:
+    from unidad.config import Section
+
+    AnySection = TypeVar("AnySection", bound=Section)
+
 Handler: TypeAlias = Callable[[argparse.Namespace], int | None]
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+AS_SHIPPED = "defaults: as the shipped one was trained"
 
 
 def add_verb(
@@ -56,6 +63,19 @@ def read_settings(path: Path | None, known: Collection[str]) -> dict:
     if unknown:
         raise UserError(f"{path}: {unknown[0]}: unknown key; known are {', '.join(known)}")
     return settings
+
+
+def section_of(section: type[AnySection], options: argparse.Namespace) -> AnySection:
+    """A section of the configuration: what was typed of its keys, else its defaults.
+
+    Raises:
+        UserError: a value out of range.
+    """
+    from unidad.config import validate
+
+    given = {key: getattr(options, key, None) for key in section.model_fields}
+    given = {key: value for key, value in given.items() if value is not None}
+    return validate(section, given, "options")
 
 
 def command_line() -> str:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from unidad.cli.common import Verbs, add_threads_and_quiet, add_verb, command_line
+from unidad.cli.common import (
+    AS_SHIPPED,
+    Verbs,
+    add_threads_and_quiet,
+    add_verb,
+    command_line,
+    section_of,
+)
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -230,20 +237,21 @@ def _add_train_clip(verbs: Verbs) -> None:
         "train-clip --out my-clip --seed 0",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--seed", type=int, default=0, help="default 0")
-    parser.add_argument("--updates", type=int, default=600, help="default 600")
-    parser.add_argument("--batch-size", type=int, default=256, help="even (default 256)")
+    parser.add_argument("--seed", type=int, help=f"of scenes, weights and order; {AS_SHIPPED}")
+    parser.add_argument("--updates", type=int, help="of the optimiser")
+    parser.add_argument("--batch-size", type=int, help="even")
+    parser.add_argument("--patch-size", type=int, help="in pixels: 4, 8 or 16")
+    parser.add_argument("--scenes", type=int, help="rendered once, each with a twin")
     add_threads_and_quiet(parser)
 
 
 def _train_clip(options: argparse.Namespace) -> None:
+    from unidad.config import ClipTraining
     from unidad.metrics.clip_training import train_clip
 
     rows = train_clip(
         options.out,
-        options.seed,
-        options.updates,
-        options.batch_size,
+        section_of(ClipTraining, options),
         not options.quiet,
         command_line(),
     )
@@ -260,20 +268,21 @@ def _add_train_scene_features(verbs: Verbs) -> None:
         "train-scene-features --out my-features",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--updates", type=int, default=1300, help="default 1300")
+    parser.add_argument("--updates", type=int, help=f"of the optimiser; {AS_SHIPPED}")
+    parser.add_argument("--instances", type=int, help="rendered once, in several pictures each")
     parser.add_argument("--resolution", type=int, default=32, help="in pixels (default 32)")
-    parser.add_argument("--seed", type=int, default=4242, help="default 4242")
+    parser.add_argument("--seed", type=int, help="of pictures, weights and order")
     add_threads_and_quiet(parser)
 
 
 def _train_scene_features(options: argparse.Namespace) -> None:
+    from unidad.config import SceneNetworkTraining
     from unidad.metrics.scene_fitness import word_table
     from unidad.metrics.scene_training import train_scene_network
 
     found = train_scene_network(
         options.out,
-        options.seed,
-        options.updates,
+        section_of(SceneNetworkTraining, options),
         options.resolution,
         not options.quiet,
         command_line(),

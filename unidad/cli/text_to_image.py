@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from unidad.cli.common import Verbs, add_threads_and_quiet, add_verb, command_line
+from unidad.cli.common import (
+    AS_SHIPPED,
+    Verbs,
+    add_threads_and_quiet,
+    add_verb,
+    command_line,
+    section_of,
+)
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -23,19 +30,20 @@ def _add_train_vae(verbs: Verbs) -> None:
         "train-vae --out my-vae",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--steps", type=int, default=2500, help="updates (default 2500)")
+    parser.add_argument("--steps", type=int, help=f"updates; {AS_SHIPPED}")
+    parser.add_argument("--scenes", type=int, help="rendered once, and drawn from")
     parser.add_argument("--resolution", type=int, default=32, help="in pixels (default 32)")
-    parser.add_argument("--seed", type=int, default=4243, help="default 4243")
+    parser.add_argument("--seed", type=int, help="of scenes, weights and order")
     add_threads_and_quiet(parser)
 
 
 def _train_vae(options: argparse.Namespace) -> None:
+    from unidad.config import AutoencoderTraining
     from unidad.networks.vae_training import train_vae
 
     psnr = train_vae(
         options.out,
-        options.seed,
-        options.steps,
+        section_of(AutoencoderTraining, options),
         options.resolution,
         not options.quiet,
         command_line(),
@@ -58,19 +66,20 @@ def _add_new_text_to_image(verbs: Verbs) -> None:
         "--channels",
         type=int,
         nargs="+",
-        default=[96, 160],
-        help="of the U-Net's blocks, at halving resolutions (default 96 160)",
+        help=f"of the U-Net's blocks, at halving resolutions; {AS_SHIPPED}",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the U-Net's weights (default 0)")
 
 
 def _new_text_to_image(options: argparse.Namespace) -> None:
+    from unidad.config import SceneModels
     from unidad.metrics.clip import load_clip
     from unidad.networks.new_text_to_image import new_text_to_image
     from unidad.networks.text import TextEncoder
 
+    channels = options.channels or SceneModels().channels
     clip = load_clip(options.clip)
     text = TextEncoder(clip.tokenizer, clip.model.text_model)
-    network = new_text_to_image(options.vae, text, options.out, options.channels, options.seed)
+    network = new_text_to_image(options.vae, text, options.out, channels, options.seed)
     count = sum(p.numel() for p in network.unet.parameters())
     print(f"{options.out}: a U-Net of {count:,} parameters")

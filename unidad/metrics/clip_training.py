@@ -13,9 +13,9 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
+from unidad.config import ClipTraining
 from unidad.data.image_set import to_tensor
 from unidad.data.scenes import LIVE, Scenes, render, source_scenes
-from unidad.errors import UserError
 from unidad.files import atomic_folder, sha256
 from unidad.metrics.clip import WEIGHTS, Clip, load_clip, save_clip, tokenize
 from unidad.metrics.clip_fitness import PARTS, Row, clip_fitness, markdown, rivals
@@ -23,12 +23,10 @@ from unidad.networks.scene_tokenizer import MAX_LENGTH, scene_tokenizer
 from unidad.provenance import commit
 
 NAME = "synthetic-scenes-clip"
-RESOLUTION, PATCH, WIDTH = 32, 8, 128
+RESOLUTION, WIDTH = 32, 128
 VISION_LAYERS, TEXT_LAYERS, HEADS = 4, 3, 4
 SERIES = 1000
 """Added to the seed: series of scenes that no other training uses."""
-PAIRS = 20_000
-"""Scenes that are rendered once, each with its twin."""
 LEARNING_RATE, WARMUP_SHARE, WEIGHT_DECAY, CLIP_NORM = 1e-3, 0.1, 0.05, 1.0
 HELD_OUT_SCENES = 1000
 """For the card."""
@@ -53,9 +51,7 @@ class Pool:
 
 def train_clip(
     out_dir: str | Path,
-    seed: int = 0,
-    updates: int = 600,
-    batch_size: int = 256,
+    settings: ClipTraining,
     progress: bool = True,
     command: str = "",
 ) -> list[Row]:
@@ -66,25 +62,15 @@ def train_clip(
 
     Args:
         out_dir: folder that appears, or is replaced, when training is done.
-        seed: of scenes, weights and order.
-        updates: of the optimiser; the default takes six minutes on one core.
-        batch_size: even; of two scenes with the same caption a batch keeps one.
+        settings: seed, sizes and updates; the defaults take six minutes on one core.
         progress: show a progress bar.
         command: what was typed, for the card.
 
     Returns:
         `clip_fitness` of the network as written.
-
-    Raises:
-        UserError: seed, updates or batch size out of range.
     """
-    if seed < 0 or updates < 1 or batch_size % 2 or not 2 <= batch_size <= 2 * PAIRS:
-        raise UserError(
-            f"seed {seed}, {updates} updates, batch size {batch_size}: the seed must be at least "
-            f"0, updates at least 1, the batch size even and from 2 to {2 * PAIRS}"
-        )
     code = commit()
-    clip = _trained(seed, updates, batch_size, progress)
+    clip = _trained(settings, progress)
     with atomic_folder(Path(out_dir)) as folder:
         save_clip(clip, folder)
         rows = clip_fitness(load_clip(folder), HELD_OUT_SCENES)
@@ -92,8 +78,10 @@ def train_clip(
         facts = {
             "command": f"`{command}`" if command else "not recorded",
             "parameters": f"{parameters:,}, stored as bfloat16",
-            "updates": f"{updates:,} of up to {batch_size} of {2 * PAIRS:,} scenes",
-            "seed": str(seed),
+            "updates": f"{settings.updates:,} of up to {settings.batch_size} of "
+            f"{2 * settings.scenes:,} scenes",
+            "seed": str(settings.seed),
+            "side of a patch": f"{settings.patch_size} pixels",
             "commit": code,
             f"sha256 of {WEIGHTS}": f"`{sha256(folder / WEIGHTS)}`",
         }
@@ -130,20 +118,21 @@ def distinct_batches(
             yield rows[np.unique(captions[rows], return_index=True)[1]]
 
 
-def _trained(seed: int, updates: int, batch_size: int, progress: bool) -> Clip:
+def _trained(settings: ClipTraining, progress: bool) -> Clip:
+    seed, updates = settings.seed, settings.updates
     tokenizer = scene_tokenizer()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = CLIPModel(_config(tokenizer)).train()
+        model = CLIPModel(_config(tokenizer, settings.patch_size)).train()
     chance = np.random.default_rng(seed)
-    pool = _pool(seed, tokenizer, chance)
+    pool = _pool(seed, settings.scenes, tokenizer, chance)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, LEARNING_RATE, total_steps=updates + 1, pct_start=WARMUP_SHARE
     )
-    batches = distinct_batches(pool.captions, batch_size, chance)
+    batches = distinct_batches(pool.captions, settings.batch_size, chance)
     bar = tqdm(range(updates), desc="CLIP", unit="update", disable=not progress)
     for _, rows in zip(bar, batches, strict=False):
         images = mirrored(to_tensor(pool.images[rows]), chance)
@@ -159,7 +148,7 @@ def _trained(seed: int, updates: int, batch_size: int, progress: bool) -> Clip:
     return Clip(model, tokenizer, [0.5] * 3, [0.5] * 3)
 
 
-def _config(tokenizer: CLIPTokenizer) -> CLIPConfig:
+def _config(tokenizer: CLIPTokenizer, patch_size: int) -> CLIPConfig:
     shared = {
         "hidden_size": WIDTH,
         "intermediate_size": 4 * WIDTH,
@@ -175,14 +164,18 @@ def _config(tokenizer: CLIPTokenizer) -> CLIPConfig:
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    vision = {"num_hidden_layers": VISION_LAYERS, "image_size": RESOLUTION, "patch_size": PATCH}
+    vision = {
+        "num_hidden_layers": VISION_LAYERS,
+        "image_size": RESOLUTION,
+        "patch_size": patch_size,
+    }
     return CLIPConfig(
         text_config=shared | text, vision_config=shared | vision, projection_dim=WIDTH
     )
 
 
-def _pool(seed: int, tokenizer: CLIPTokenizer, chance: np.random.Generator) -> Pool:
-    scenes = source_scenes(SERIES + seed, range(PAIRS))
+def _pool(seed: int, pairs: int, tokenizer: CLIPTokenizer, chance: np.random.Generator) -> Pool:
+    scenes = source_scenes(SERIES + seed, range(pairs))
     both = (scenes, twins(scenes, chance))
     images = np.concatenate([render(part, RESOLUTION) for part in both])
     said = [caption for part in both for caption in part.captions()]

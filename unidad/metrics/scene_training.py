@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from unidad.config import SceneNetworkTraining
 from unidad.data.image_set import to_tensor
 from unidad.data.scenes import (
     ACCESSORIES,
@@ -20,7 +21,6 @@ from unidad.data.scenes import (
     instance_scenes,
     render,
 )
-from unidad.errors import UserError
 from unidad.files import atomic_folder
 from unidad.metrics.feature_training import (
     LEARNING_RATE,
@@ -39,8 +39,8 @@ from unidad.metrics.scene_fitness import (
 from unidad.metrics.scene_network import PARTS, SceneConfig, SceneNetwork, load_scene_network
 
 NAME = "synthetic-scenes"
-INSTANCES, VIEWS = 10_000, 8
-"""Of the pool: instances of any class, and pictures of each."""
+VIEWS = 8
+"""Pictures of each instance of the pool."""
 CATEGORIES_PER_BATCH, INSTANCES_PER_CATEGORY, VIEWS_PER_INSTANCE = 6, 8, 3
 """Of a batch: several instances of a class, so that look-alikes must be told apart."""
 TEMPERATURE = 0.1
@@ -66,8 +66,7 @@ class Pool:
 
 def train_scene_network(
     out_dir: str | Path,
-    seed: int = 4242,
-    updates: int = 1300,
+    settings: SceneNetworkTraining,
     resolution: int = 32,
     progress: bool = True,
     command: str = "",
@@ -82,8 +81,7 @@ def train_scene_network(
 
     Args:
         out_dir: folder that appears, or is replaced, when training is done.
-        seed: of pool, weights, batches and damage.
-        updates: of the optimiser; the default takes eight minutes on one core at resolution 32.
+        settings: seed, updates, instances; the defaults take eight minutes on one core.
         resolution: that the network works at, in pixels: 16 to 128, divisible by 16.
         progress: show progress bars.
         command: what was typed, for the card.
@@ -92,35 +90,33 @@ def train_scene_network(
         Fitness of the network as written.
 
     Raises:
-        UserError: seed, updates or resolution out of range.
+        UserError: resolution out of range.
     """
-    if updates < 1:
-        raise UserError(f"{updates} updates: there must be at least 1")
     vocabulary = (CATEGORIES, ("", *CONTEXTS), ("", *PROPERTIES), ("", *ACCESSORIES))
     config = SceneConfig(NAME, *vocabulary, resolution)
-    pool = render_pool(config, seed, progress)
-    network = _trained(config, pool, seed, updates, progress)
+    pool = render_pool(config, settings, progress)
+    network = _trained(config, pool, settings, progress)
     pictures = CATEGORIES_PER_BATCH * INSTANCES_PER_CATEGORY * VIEWS_PER_INSTANCE
     with atomic_folder(Path(out_dir)) as folder:
         network.save(folder)
         found = fitness(load_scene_network(folder), resolution, progress)
         facts = {
-            **provenance(network, folder, seed, command),
-            "updates": f"{updates:,}, each on {pictures} pictures",
-            "pictures": f"{VIEWS} of each of {INSTANCES:,} instances",
+            **provenance(network, folder, settings.seed, command),
+            "updates": f"{settings.updates:,}, each on {pictures} pictures",
+            "pictures": f"{VIEWS} of each of {settings.instances:,} instances",
             "sha256 of the held-out renderings": f"`{found.pixels}`",
         }
         (folder / "README.md").write_text(_card(facts, found))
     return found
 
 
-def render_pool(config: SceneConfig, seed: int, progress: bool = True) -> Pool:
-    """Draw INSTANCES in VIEWS pictures each.
+def render_pool(config: SceneConfig, settings: SceneNetworkTraining, progress: bool = True) -> Pool:
+    """Draw all instances in VIEWS pictures each.
 
     Raises:
-        UserError: seed or resolution out of range.
+        UserError: resolution out of range.
     """
-    scenes = instance_scenes(seed, range(INSTANCES), VIEWS)
+    scenes = instance_scenes(settings.seed, range(settings.instances), VIEWS)
     size = config.resolution
     images = np.empty((len(scenes), size, size, 3), np.uint8)
     with tqdm(total=len(scenes), desc="scenes", unit="picture", disable=not progress) as bar:
@@ -142,8 +138,9 @@ def _numbers(words: np.ndarray, vocabulary: tuple[str, ...]) -> np.ndarray:
 
 
 def _trained(
-    config: SceneConfig, pool: Pool, seed: int, updates: int, progress: bool
+    config: SceneConfig, pool: Pool, settings: SceneNetworkTraining, progress: bool
 ) -> SceneNetwork:
+    seed, updates = settings.seed, settings.updates
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = SceneNetwork(config).to(memory_format=torch.channels_last)

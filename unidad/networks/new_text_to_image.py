@@ -27,7 +27,7 @@ def new_text_to_image(
     vae: str | Path,
     text: TextEncoder,
     out: str | Path,
-    channels: Sequence[int] = (96, 160),
+    channels: Sequence[int],
     seed: int = 0,
 ) -> TextToImageNetwork:
     """Write a pipeline folder whose U-Net is untrained, with cross-attention in every block.

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from unidad.config import AutoencoderTraining
 from unidad.data.image_set import to_tensor, to_uint8
 from unidad.data.scenes import render, source_scenes
-from unidad.errors import UserError
 from unidad.files import atomic_folder, sha256
 from unidad.networks.codec import LatentCodec
 from unidad.networks.folder import WEIGHTS_NAME
@@ -26,8 +26,6 @@ CHANNELS = (24, 48, 64)
 """Of the blocks, at halving resolutions: latents are a quarter as high and wide as images."""
 LATENT_CHANNELS, GROUPS = 8, 8
 BATCH = 32
-SCENES = 20_000
-"""Rendered once and drawn from at random."""
 LEARNING_RATE, WARMUP_SHARE, WEIGHT_DECAY = 2e-3, 0.05, 0.01
 KL_WEIGHT = 1e-3
 """Of the divergence for each latent: enough noise in the latents that small errors of a diffusion
@@ -39,8 +37,7 @@ SHOWN = 10
 
 def train_vae(
     out: str | Path,
-    seed: int = 4243,
-    steps: int = 2500,
+    settings: AutoencoderTraining,
     resolution: int = 32,
     progress: bool = True,
     command: str = "",
@@ -52,8 +49,7 @@ def train_vae(
 
     Args:
         out: folder that appears, or is replaced, when training is done.
-        seed: of scenes, weights, order and the posterior's samples.
-        steps: of the optimiser.
+        settings: seed, steps and scenes.
         resolution: of the images, in pixels: 16 to 128, a multiple of 16.
         progress: show a progress bar.
         command: what was typed, for the card.
@@ -62,13 +58,11 @@ def train_vae(
         PSNR of held-out scenes, in dB.
 
     Raises:
-        UserError: steps or resolution out of range.
+        UserError: resolution out of range.
     """
-    if steps < 1:
-        raise UserError(f"{steps} steps: must be at least 1")
-    vae = _trained(seed, steps, resolution, progress)
+    vae = _trained(settings, resolution, progress)
     indices = range(HELD_OUT_START, HELD_OUT_START + HELD_OUT_IMAGES)
-    held_out = _tensor(render(source_scenes(seed, indices), resolution))
+    held_out = _tensor(render(source_scenes(settings.seed, indices), resolution))
     vae.register_to_config(scaling_factor=1 / latents_std(vae, held_out))
     shown = reconstructed(vae, held_out)
     psnr = peak_signal_to_noise(shown, held_out)
@@ -78,8 +72,8 @@ def train_vae(
         facts = {
             "command": f"`{command}`" if command else "not recorded",
             "parameters": f"{sum(p.numel() for p in vae.parameters()):,}",
-            "steps": f"{steps:,} of {BATCH} of {SCENES:,} scenes",
-            "seed": str(seed),
+            "steps": f"{settings.steps:,} of {BATCH} of {settings.scenes:,} scenes",
+            "seed": str(settings.seed),
             "commit": commit(),
             f"PSNR of {HELD_OUT_IMAGES} held-out scenes": f"{psnr:.2f} dB",
             "scaling_factor": f"{vae.config.scaling_factor:.4f}",
@@ -138,12 +132,13 @@ def peak_signal_to_noise(images: Tensor, truth: Tensor) -> float:
     return 10 * math.log10(4 / F.mse_loss(images, truth).item())
 
 
-def _trained(seed: int, steps: int, resolution: int, progress: bool) -> AutoencoderKL:
+def _trained(settings: AutoencoderTraining, resolution: int, progress: bool) -> AutoencoderKL:
+    steps, count = settings.steps, settings.scenes
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(settings.seed)
         vae = new_vae(resolution).to(memory_format=torch.channels_last)
-    chance = torch.Generator().manual_seed(seed)
-    scenes = render(source_scenes(seed, range(SCENES)), resolution)
+    chance = torch.Generator().manual_seed(settings.seed)
+    scenes = render(source_scenes(settings.seed, range(count)), resolution)
     optimiser = torch.optim.AdamW(
         vae.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
     )
@@ -152,7 +147,7 @@ def _trained(seed: int, steps: int, resolution: int, progress: bool) -> Autoenco
     )
     bar = tqdm(range(steps), desc="autoencoder", unit="step", disable=not progress, mininterval=1.0)
     for _ in bar:
-        images = _tensor(scenes[torch.randint(SCENES, (BATCH,), generator=chance).numpy()])
+        images = _tensor(scenes[torch.randint(count, (BATCH,), generator=chance).numpy()])
         with torch.autocast("cpu", torch.bfloat16):
             posterior = DiagonalGaussianDistribution(
                 vae.encode(images).latent_dist.parameters.float()

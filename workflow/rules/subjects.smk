@@ -1,5 +1,5 @@
 # What only personalisation has: text-to-image models of the source, images of a class for prior
-# preservation, the networks that compare images with photos and prompts, and their features.
+# preservation, and the features of every image set.
 
 
 rule text_to_image:
@@ -12,7 +12,7 @@ rule text_to_image:
     benchmark:
         f"{ROOT}/benchmarks/{{role}}.tsv"
     wildcard_constraints:
-        role="source_teacher|source_student",
+        role=one_of({"source_teacher", "source_student"} - set(SOURCE_SPECS)),
     conda:
         "../../envs/unidad.yaml"
     params:
@@ -39,25 +39,6 @@ rule class_images:
     shell:
         "python -m unidad sample {input.model} --nfe {params.nfe} --settings {input.spec}"
         " --out {output.images} --threads {threads} > {log} 2>&1"
-
-
-rule measuring_networks:
-    input:
-        f"{SPECS}/models/measuring.json",
-    output:
-        clip=directory(PLAN.clip),
-        encoder=directory(PLAN.encoder),
-    log:
-        f"{ROOT}/logs/measuring_networks.log",
-    benchmark:
-        f"{ROOT}/benchmarks/measuring_networks.tsv"
-    conda:
-        "../../envs/unidad.yaml"
-    params:
-        protocol=PLAN.config.personalisation.protocol,
-    shell:
-        "python -m unidad measuring-networks {params.protocol} --clip {output.clip}"
-        " --encoder {output.encoder} > {log} 2>&1"
 
 
 rule subject_features:
