@@ -73,7 +73,10 @@ def test_everything_is_there():
 def test_too_few_images_and_a_folder_under_dvc():
     photos(2)
     few = found()["mine.folder"]
-    assert (few.state, few.text) == (MISSING, "photos: 2 images, 3 are wanted; add some")
+    assert (few.state, few.text) == (
+        MISSING,
+        "photos: 2 images, 3 are wanted; add some, or lower 'shots'",
+    )
     shutil.rmtree("photos")
     Path("photos").mkdir()
     assert "photos: no images in this folder" in found()["mine.folder"].text

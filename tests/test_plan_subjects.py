@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from unidad.config import SUBJECTS, load_config, parse_config
+from unidad.config import SUBJECTS, load_config, load_spec, parse_config
 from unidad.data.scenes import LIVE
 from unidad.data.scenes import SUBJECTS as SCENES
 from unidad.errors import UserError
@@ -123,3 +123,103 @@ def test_echodistill_starts_from_student_and_teacher_of_the_source_unless_told_o
     assert p.spec(run("Own")).teacher == "results/sdp/runs/cat/shots5/ft/seed0/model"
     assert p.dependencies(run("Own")) == {"teacher": run("FT")}
     assert p.source_models(run("Own")) == [f"{models}/source_teacher"]
+
+
+def test_source_models_are_trained_from_one_another_as_the_shipped_ones_were():
+    p = plan(source_teacher="train", source_student="train", resolution=64, source={"images": 9})
+    models, data = "results/sdp/models", "results/sdp/data/source/train.npz"
+    specs = p.source_specs()
+    assert list(specs) == ["source_teacher", "source_student"]
+    teacher, student = specs.values()
+    assert (teacher.data, teacher.student, teacher.teacher) == (data, f"{models}/untrained", None)
+    assert {student.student, student.teacher} == {f"{models}/source_teacher"}
+    assert (student.variant.method, student.resolution) == ("dmd2", 64)
+    shipped = load_spec("configs/specs/scenes_source.json")
+    assert (teacher.variant, teacher.text_to_image) == (shipped.variant, shipped.text_to_image)
+    written = {path: json.loads(text) for path, text in p.specs().items()}
+    source = written["results/sdp/specs/data/source.json"]
+    assert (source["domain"], source["images"], source["resolution"]) == ("scenes", 9, 64)
+    assert written["results/sdp/specs/models/text_clip.json"]["patch_size"] == 4
+    assert "results/sdp/specs/models/clip.json" not in written
+    assert p.data_sets == ["source", "cat", "teapot"]
+
+
+def test_nothing_is_trained_on_the_source_unless_wanted():
+    p = plan()
+    assert p.source_specs() == {}
+    assert p.data_sets == ["cat", "teapot"]
+    assert not any("autoencoder" in path or "encoder.json" in path for path in p.specs())
+
+
+def test_echodistill_sees_with_the_networks_that_are_trained():
+    echo = {"method": "echodistill", "nfe": 1, "echo_updates": 50}
+    own = echo | {"features": {"clip": "my-clip", "encoder": "shipped"}}
+    trained = {"source_teacher": "train", "source_student": "train", "feature_network": "train"}
+    p = plan(variants={"Echo": echo, "Own": own}, **trained)
+    models = "results/sdp/models"
+    features = {"clip": f"{models}/text_clip", "encoder": f"{models}/encoder"}
+    assert p.spec(run("Echo")).variant.features == features
+    assert set(features.values()) < set(p.source_models(run("Echo")))
+    assert p.spec(run("Own")).variant.features == features | {"clip": "my-clip"}
+    assert "my-clip" not in p.source_models(run("Own"))
+    half = plan(variants={"Echo": echo}, feature_network="train").spec(run("Echo"))
+    assert half.variant.features == {"clip": "shipped", "encoder": f"{models}/encoder"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"source_teacher": "train"}, "source_student: the shipped one has another autoencoder"),
+        (
+            {"source_student": "train", "source": {"folder": "photos"}},
+            "source.folder: personalisation trains its source models on rendered",
+        ),
+        (
+            {"feature_network": "train", "personalisation": {"protocol": "unidad"}},
+            "feature_network: protocol unidad measures with published networks",
+        ),
+        (
+            {"personalisation": {"scene_models": {"text_clip": {"scenes": 100}}}},
+            "personalisation.scene_models.text_clip: a batch of 256 needs at least 128 scenes",
+        ),
+        (
+            {
+                "source_student": "train",
+                "personalisation": {"scene_models": {"source_student": "none.json"}},
+            },
+            "none.json: no such run specification",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_named(changes, message):
+    with pytest.raises(UserError, match=message.replace("(", r"\(")) as error:
+        plan(**changes).specs()
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_and_a_class_word_are_all_it_takes():
+    """Timesteps, prompts of living subjects and 25 of them, without another word."""
+    raw = {"experiment": "x", "personalisation": {}, "shots": [5]}
+    raw |= {"variants": {"FT": {"method": "finetune", "nfe": 25}}}
+    raw |= {"targets": {"mycat": {"folder": "photos", "class_word": "cat"}}}
+    p = make_plan(parse_config(raw, "c"))
+    assert p.spec(Run("mycat", 5, "FT", 0)).diffusion.spacing == "timesteps"
+    assert p.prompts("mycat")[10] == "a prt cat wearing a red hat"
+    assert p.has_reference("mycat") is False
+
+
+@pytest.mark.parametrize(
+    ("word", "live", "dressed"),
+    [("cat", None, True), ("cat", False, False), ("vase", None, False), ("vase", True, True)],
+)
+def test_a_class_has_the_prompts_of_living_subjects_or_of_objects(word, live, dressed):
+    mine = {"folder": "photos", "class_word": word, "live": live}
+    prompts = plan(targets={"mine": mine}).prompts("mine")
+    assert any("wearing a red hat" in prompt for prompt in prompts) == dressed
+
+
+def test_settings_that_do_not_go_together_are_one_line_with_their_variant():
+    p = plan(variants={"Two": {"method": "unidad", "student": "source_student", "nfe": 2}})
+    with pytest.raises(UserError, match=r"^variants.Two: .* students draw in one step") as error:
+        p.specs()
+    assert "\n" not in str(error.value)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from unidad.config import load_config, load_spec
+from unidad.config import SceneModels, load_config, load_spec
 from unidad.data.faces import render
 from unidad.data.image_set import to_tensor, to_uint8
 from unidad.data.scenes import render as render_scenes
@@ -121,6 +121,29 @@ def test_cards_of_text_to_image_models_name_the_specified_training(name, folder)
     assert f"training images seen: {training.student_updates * training.batch_size:,}" in card
     assert f"method: {spec.variant.method}" in card
     assert f"network evaluations an image: {spec.variant.nfe}" in card
+
+
+@pytest.mark.parametrize(("name", "key"), [("clip", "clip"), ("alignment", "text_clip")])
+def test_cards_of_clips_name_the_configured_training(name, key):
+    folder, settings = SHIPPED / f"synthetic-scenes-{name}", getattr(SceneModels(), key)
+    card = (folder / "README.md").read_text()
+    assert f"- updates: {settings.updates} of up to {settings.batch_size} of " in card
+    assert f" of {2 * settings.scenes:,} scenes\n- seed: {settings.seed}\n" in card
+    assert load_clip(folder).model.config.vision_config.patch_size == settings.patch_size
+
+
+def test_card_of_the_scene_network_names_the_configured_training():
+    card, settings = (SHIPPED_SCENE_NETWORK / "README.md").read_text(), SceneModels().encoder
+    assert f"- seed: {settings.seed}\n" in card
+    assert f"- updates: {settings.updates:,}, each" in card
+    assert f"each of {settings.instances:,} instances" in card
+
+
+def test_blocks_of_the_text_to_image_models_are_the_configured_ones():
+    network = load_text_to_image(
+        folder := SHIPPED_TEXT_TO_IMAGE["source_teacher"], load_codec(folder)
+    )
+    assert tuple(network.unet.config.block_out_channels) == SceneModels().channels
 
 
 @torch.no_grad()

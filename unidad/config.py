@@ -70,8 +70,8 @@ class Diffusion(Section):
     spacing: Literal["karras", "lognormal", "timesteps"] = "karras"
     """Which levels training draws from: Karras levels (the paper, 256x256), the quantiles of a
     log-normal distribution, or the network's own timesteps, whose range then replaces sigma_min and
-    sigma_max (personalisation). The same sigma destroys far more of a 32x32 image, so small images
-    want lower levels."""
+    sigma_max (personalisation: there the default, and nothing else will do). The same sigma
+    destroys far more of a 32x32 image, so small images want lower levels."""
     lognormal_mean: float = -0.8
     """Mean of log sigma, with spacing lognormal."""
     lognormal_std: Positive = 1.6
@@ -521,8 +521,9 @@ class Target(Section):
     class_word: str | None = None
     """What the subject in one's own folder is, in a word that the tokenizer knows: cat, stuffed
     animal."""
-    live: bool = False
-    """Whether the subject in one's own folder is a living one, which decides its prompts."""
+    live: bool | None = None
+    """Whether the subject in one's own folder is a living one, which decides its prompts; null:
+    cats and dogs are."""
     folder: Images | None = None
     """A folder or archive of images."""
     reference: Images | None = None
@@ -654,7 +655,9 @@ class Config(Section):
     @model_validator(mode="before")
     @classmethod
     def _inherit(cls, raw: Any) -> Any:
-        """Lay each variant's training and distillation over the top-level ones."""
+        """Lay variants' training and distillation over the top-level ones; levels of the task."""
+        if isinstance(raw, dict) and raw.get("personalisation") is not None:
+            raw = raw | {"diffusion": _with_timesteps(raw.get("diffusion"))}
         if not isinstance(raw, dict) or not isinstance(raw.get("variants"), dict):
             return raw
         variants = {
@@ -919,6 +922,12 @@ def _with_defaults(variant: Any, raw: dict) -> Any:
         if isinstance(defaults, dict) and isinstance(own, dict):
             merged[section] = defaults | own
     return merged
+
+
+def _with_timesteps(diffusion: Any) -> Any:
+    """The noise levels of text-to-image networks, unless others are given."""
+    given = {} if diffusion is None else diffusion
+    return {"spacing": "timesteps"} | given if isinstance(given, dict) else given
 
 
 def _check_losses(label: str, variant: AnyVariant) -> None:

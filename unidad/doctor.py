@@ -204,7 +204,8 @@ def _folder(folder: str, topic: str, shots: int) -> Finding:
     except UserError as error:
         return Finding(MISSING, topic, str(error))
     if count < shots:
-        return Finding(MISSING, topic, f"{folder}: {count} images, {shots} are wanted; add some")
+        remedy = "add some, or lower 'shots'"
+        return Finding(MISSING, topic, f"{folder}: {count} images, {shots} are wanted; {remedy}")
     return Finding(OK, topic, f"{folder}: {count} images")
 
 

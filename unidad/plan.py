@@ -28,6 +28,7 @@ from unidad.config import (
     UnidadVariant,
     origins,
     slug,
+    validate,
 )
 from unidad.files import atomic_file, local_path
 
@@ -122,7 +123,12 @@ class Plan:
         }
 
     def spec(self, run: Run) -> RunSpec:
-        """The resolved run specification; paths start at the working directory."""
+        """The resolved run specification; paths start at the working directory.
+
+        Raises:
+            UserError: settings that do not go together, such as a text-to-image student of several
+                steps.
+        """
         variant = self._resolved(run)
         roles = {"student": variant.student}
         if isinstance(variant, (Dmd2Variant, EchodistillVariant)):
@@ -136,19 +142,19 @@ class Plan:
             role: self.model(taken[role]) if role in taken else self.source_model(label)
             for role, label in roles.items()
         }
-        return RunSpec(
-            target=run.target,
-            shots=run.shots,
-            label=run.label,
-            seed=run.seed,
-            data=self.training_images(run.target, run.shots),
-            resolution=self.config.resolution,
-            network=self.config.network,
-            diffusion=self.config.diffusion,
-            variant=variant,
-            text_to_image=self._text_to_image(run),
-            **models,
-        )
+        settings = {
+            "target": run.target,
+            "shots": run.shots,
+            "label": run.label,
+            "seed": run.seed,
+            "data": self.training_images(run.target, run.shots),
+            "resolution": self.config.resolution,
+            "network": self.config.network,
+            "diffusion": self.config.diffusion,
+            "variant": variant,
+            "text_to_image": self._text_to_image(run),
+        }
+        return validate(RunSpec, settings | models, f"variants.{run.label}")
 
     def source_specs(self) -> dict[str, RunSpec]:
         """source_teacher, source_student → its training, where the configuration wants one."""

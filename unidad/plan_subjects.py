@@ -57,7 +57,7 @@ class SubjectPlan(Plan):
         """
         settings, described = self.config.personalisation, self.config.targets[target]
         word = self.class_word(target)
-        live = described.live or (described.subject is not None and word in LIVE_CLASSES)
+        live = word in LIVE_CLASSES if described.live is None else described.live
         standard = STANDARD["live" if live else "objects"]
         path = standard if settings.prompts == "standard" else Path(settings.prompts)
         name = f"{settings.rare_token} {word}" if token else word

@@ -12,10 +12,9 @@ from unidad.plan_subjects import make_plan
 
 try:
     PLAN = make_plan(parse_config(dict(config), "configuration"))
+    PLAN.write_specs()
 except UserError as error:
     raise WorkflowError(str(error)) from None
-
-PLAN.write_specs()
 
 ROOT = PLAN.root
 SPECS = f"{ROOT}/specs"
