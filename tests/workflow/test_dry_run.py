@@ -59,6 +59,18 @@ def test_the_paper_s_experiment_tells_at_run_time_what_is_missing(clone):
     assert "Traceback" not in said
 
 
+def test_a_prompt_without_its_slot_is_one_line(clone):
+    (clone / "prompts.txt").write_text("a cat at sea\n")
+    raw = yaml.safe_load((clone / "configs/sdp_smoke.yaml").read_text())
+    raw["personalisation"]["prompts"] = "prompts.txt"
+    (clone / "configs/slot.yaml").write_text(yaml.safe_dump(raw))
+    result = snakemake(clone, "-n", "--configfile", "configs/slot.yaml")
+    said = result.stdout + result.stderr
+    assert "prompts.txt, line 1: no slot for the subject in 'a cat at sea'" in said
+    assert "Traceback" not in said
+    assert "UserError" not in said
+
+
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
