@@ -208,6 +208,13 @@ def test_a_folder_and_a_class_word_are_all_it_takes():
     assert p.has_reference("mycat") is False
 
 
+def test_adapters_are_for_every_run():
+    p = plan(personalisation={"lora": {"rank": 4, "layers": "all"}})
+    found = [p.spec(run(label)).text_to_image.lora for label in p.config.variants]
+    assert [(lora.rank, lora.layers) for lora in found] == [(4, "all")] * 6
+    assert plan().spec(run("FT")).text_to_image.lora is None
+
+
 @pytest.mark.parametrize(
     ("word", "live", "dressed"),
     [("cat", None, True), ("cat", False, False), ("vase", None, False), ("vase", True, True)],

@@ -18,10 +18,9 @@ def test_mistakes_with_features(image_set, feature_network, complains):
     complains(("train-features", "--steps", 0, "--out", "n"), "steps must be at least 1")
     complains(("scene-fitness", "--network", "no", "--out", "n"), "no/config.json: no such file")
     scenes = ("train-scene-features", "--out", "n", "--quiet")
-    complains((*scenes, "--updates", 0), "0 updates: there must be at least 1")
+    complains((*scenes, "--updates", 0), "options: updates: ", "equal to 1, found 0")
     complains((*scenes, "--resolution", 20), "resolution 20 is not a multiple of 16")
-    complains((*scenes, "--seed", -1), "seed -1 is not a whole number")
-    complains(("train-clip", "--out", "n", "--batch-size", 7), "batch size 7: ", "even and from 2")
+    complains((*scenes, "--seed", -1), "options: seed: ", "equal to 0, found -1")
     (feature_network / "model.safetensors").unlink()
     complains((*features, "images.npz"), "model.safetensors: no such file")
 
