@@ -103,7 +103,7 @@ class Training(Section):
     student_updates: Count = 1000
     """Updates of the student: the budget."""
     batch_size: Count = 8
-    """Images in an update."""
+    """Images in an update, shared by the processes of a run on several GPUs."""
     learning_rate: Positive = 1e-4
     """AdamW's rate after the warm-up."""
     beta1: Unit = 0.9

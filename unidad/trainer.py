@@ -25,6 +25,7 @@ from unidad.data.image_set import ImageSet, to_uint8
 from unidad.diffusion import IndexedNoise
 from unidad.errors import UserError
 from unidad.files import atomic_file
+from unidad.joint_draws import PartGenerator
 from unidad.levels import sampler_of
 from unidad.methods.base import Batch, Method, StepOutput
 from unidad.methods.training_images import CHUNK, TrainingImages
@@ -38,7 +39,8 @@ class Trainer:
     """Trains one run, resuming from the last checkpoint in ``folder/state``.
 
     A run that was killed and started again ends with the same weights, bit for bit on a CPU, as an
-    uninterrupted one: draws are keyed by (seed, iteration) and checkpoints are complete.
+    uninterrupted one: draws are keyed by (seed, iteration) and checkpoints are complete. Several
+    processes share each batch and end as one does, up to rounding; the main one writes the files.
 
     Args:
         spec: the run.
@@ -67,6 +69,7 @@ class Trainer:
         self.accelerator = Accelerator(
             log_with=list(self.settings.trackers) or None, project_dir=str(folder)
         )
+        self.rows = self._rows()
         device = self.accelerator.device
         self.real = self._encoded(images)
         self.of_class = None if class_images is None else self._encoded(class_images)
@@ -130,21 +133,32 @@ class Trainer:
         return self._summary()
 
     def _iterate(self, iteration: int) -> None:
-        generator = torch.Generator().manual_seed(
-            (self.spec.seed * 1_000_003 + iteration) * 1009 + self.accelerator.process_index
+        generator = PartGenerator(
+            (self.spec.seed * 1_000_003 + iteration) * 1009,
+            self.accelerator.process_index,
+            self.accelerator.num_processes,
         )
         batch = self._real_batch(generator)
         for output in self.method.step(batch, iteration, generator):
             self._update(output, iteration)
+
+    def _rows(self) -> int:
+        """Images of a batch that one process computes at once."""
+        images, processes = self.settings.batch_size, self.accelerator.num_processes
+        if images % processes:
+            raise UserError(
+                f"training.batch_size: {images} images cannot be shared by {processes} processes; "
+                f"choose a multiple of {processes}"
+            )
+        return images // processes
 
     def _encoded(self, images: ImageSet) -> TrainingImages:
         codec, device = self.method.student.codec, self.accelerator.device
         return TrainingImages(images.images, codec, device, self.settings.horizontal_flip)
 
     def _real_batch(self, generator: torch.Generator) -> Batch:
-        count = self.settings.batch_size
-        x0, chosen = self.real.draw(count, generator)
-        of_class = None if self.of_class is None else self.of_class.draw(count, generator)[0]
+        x0, chosen = self.real.draw(self.rows, generator)
+        of_class = None if self.of_class is None else self.of_class.draw(self.rows, generator)[0]
         return self.method.batch(x0, of_class, chosen)
 
     def _update(self, output: StepOutput, iteration: int) -> None:
@@ -152,9 +166,7 @@ class Trainer:
             self._check_finite(name, loss, iteration)
         parameters, optimiser = self.parameters[output.group], self.optimisers[output.group]
         self.accelerator.backward(output.total, inputs=parameters)
-        if self.accelerator.num_processes > 1:
-            for parameter in parameters:
-                parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
+        self._average([p.grad for p in parameters if p.grad is not None])
         norm = nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
         self._check_finite(f"gradient of {output.group}", norm, iteration)
         for group in optimiser.param_groups:
@@ -166,6 +178,15 @@ class Trainer:
             self._update_ema()
         self.log.add({name: loss.detach() for name, loss in output.losses.items()})
         self.log.add(output.logs | {f"{output.group}_gradient_norm": norm})
+
+    def _average(self, gradients: list[Tensor]) -> None:
+        """The mean over processes in place, sent as one tensor."""
+        if self.accelerator.num_processes == 1:
+            return
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        parts = self.accelerator.reduce(flat, "mean").split([g.numel() for g in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
     def _check_finite(self, name: str, value: Tensor, iteration: int) -> None:
         if torch.isfinite(value):
@@ -199,19 +220,32 @@ class Trainer:
         updates = self.updates["student"]
         ended = (iteration + 1) % self.method.iterations_per_student_update == 0
         last = iteration + 1 == self.total
-        if not ended or not self.accelerator.is_main_process:
+        if not ended:
             return
         if last or updates % self.settings.log_every == 0:
-            values = self.log.write(iteration + 1, self.seconds)
-            self.accelerator.log(values, step=iteration + 1)
-            shown = {k: f"{v:.3g}" for k, v in values.items() if not k.endswith("norm")}
-            bar.set_postfix(shown, refresh=False)
+            self._log(iteration + 1, bar)
+        if not self.accelerator.is_main_process:
+            return
         if self.settings.sample_every and (last or updates % self.settings.sample_every == 0):
             self._save_grid(updates)
         if self.keep is not None and updates in self.snapshots:
             self.keep(updates)
         if last or updates % self.settings.checkpoint_every == 0:
             self.save()
+
+    def _log(self, iteration: int, bar: tqdm) -> None:
+        """A line of means, over the processes too."""
+        values = self.log.means()
+        if self.accelerator.num_processes > 1:
+            means = torch.tensor(list(values.values()), device=self.accelerator.device)
+            means = self.accelerator.reduce(means, "mean").tolist()
+            values = dict(zip(values, means, strict=True))
+        if not self.accelerator.is_main_process:
+            return
+        self.log.write(iteration, self.seconds, values)
+        self.accelerator.log(values, step=iteration)
+        shown = {k: f"{v:.3g}" for k, v in values.items() if not k.endswith("norm")}
+        bar.set_postfix(shown, refresh=False)
 
     def save(self) -> None:
         """Write a checkpoint; only right at the end of a round of iterations."""
@@ -224,13 +258,14 @@ class Trainer:
 
     def _resume(self) -> int:
         saved = checkpoints(self.folder / "state")
-        if not saved:
-            self.log.start(0)
-            return 0
-        counters = load_checkpoint(saved[-1], self._modules(), self.optimisers)
-        self.updates, self.seconds = counters["updates"], counters["seconds"]
-        self.log.start(counters["iteration"])
-        return counters["iteration"]
+        iteration = 0
+        if saved:
+            counters = load_checkpoint(saved[-1], self._modules(), self.optimisers)
+            self.updates, self.seconds = counters["updates"], counters["seconds"]
+            iteration = counters["iteration"]
+        if self.accelerator.is_main_process:
+            self.log.start(iteration)
+        return iteration
 
     def _modules(self) -> dict[str, nn.Module]:
         modules = dict(self.method.networks.items())
@@ -323,10 +358,14 @@ class TrainingLog:
         for name, value in values.items():
             self._sums[name].append(float(value))
 
-    def write(self, iteration: int, seconds: float) -> dict[str, float]:
-        """Append a line of the means; returns them."""
+    def means(self) -> dict[str, float]:
+        """Means of what was collected since the last time."""
         means = {name: sum(values) / len(values) for name, values in self._sums.items()}
         self._sums.clear()
+        return means
+
+    def write(self, iteration: int, seconds: float, means: dict[str, float]) -> None:
+        """Append a line."""
         row = {"iteration": iteration, "seconds": f"{seconds:.2f}"}
         row |= {name: f"{value:.6g}" for name, value in means.items()}
         self._rows.append(row)
@@ -337,7 +376,6 @@ class TrainingLog:
         else:
             with open(self.path, "a", newline="") as file:
                 csv.DictWriter(file, self._columns).writerow(row)
-        return means
 
     def _rewrite(self) -> None:
         with atomic_file(self.path) as partial, open(partial, "w", newline="") as file:
