@@ -120,5 +120,6 @@ def test_a_batch_that_two_processes_cannot_share_is_one_clear_line(make_spec, tm
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [2, 2]
     assert (tmp_path / "run.1").read_text() == (
-        "training.batch_size: 3 images cannot be shared by 2 processes; choose a multiple of 2"
+        "training.batch_size: 3 images cannot be shared by 2 processes of 1 parts; "
+        "choose a multiple of 2"
     )

@@ -19,8 +19,10 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    SerializerFunctionWrapHandler,
     Tag,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -37,6 +39,8 @@ SUBJECTS = {
     **{"bear_plushie": "stuffed animal", "cat2": "cat", "dog2": "dog"},
 }
 """Subjects of the synthetic scenes → their class words."""
+SAVINGS = ("gradient_accumulation",)
+"""Settings of the training that change what it costs in memory and time."""
 LIVE_CLASSES = ("cat", "dog")
 RENDERED_UP_TO = 128
 """Largest resolution of the synthetic images, in pixels."""
@@ -104,6 +108,9 @@ class Training(Section):
     """Updates of the student: the budget."""
     batch_size: Count = 8
     """Images in an update, shared by the processes of a run on several GPUs."""
+    gradient_accumulation: Count = 1
+    """Parts that a process computes its images of an update in, one after the other: for less
+    memory, the same gradient."""
     learning_rate: Positive = 1e-4
     """AdamW's rate after the warm-up."""
     beta1: Unit = 0.9
@@ -139,6 +146,23 @@ class Training(Section):
     """Student updates between lines of the training log."""
     trackers: tuple[Literal["tensorboard", "wandb"], ...] = ("tensorboard",)
     """Experiment trackers, through accelerate, beside the CSV log."""
+
+    @model_validator(mode="after")
+    def _whole_parts(self) -> Training:
+        if self.batch_size % self.gradient_accumulation:
+            raise ValueError(
+                f"gradient_accumulation: {self.batch_size} images (batch_size) cannot be cut into "
+                f"{self.gradient_accumulation} equal parts"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused_savings(self, handler: SerializerFunctionWrapHandler) -> dict:
+        """A run's specification, and so its hash, knows only the memory savings that it uses."""
+        unused = {
+            name for name in SAVINGS if getattr(self, name) == type(self).model_fields[name].default
+        }
+        return {name: value for name, value in handler(self).items() if name not in unused}
 
 
 class Distillation(Section):

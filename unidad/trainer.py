@@ -9,7 +9,7 @@ import math
 import resource
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -133,24 +133,35 @@ class Trainer:
         return self._summary()
 
     def _iterate(self, iteration: int) -> None:
+        """The parts of a batch go through each update side by side; then the weights move."""
+        count = self.settings.gradient_accumulation
+        first, *others = [self._step(iteration, number) for number in range(count)]
+        for output in first:
+            self._backward(output, iteration)
+            for step in others:
+                self._backward(next(step), iteration)
+            self._update(output.group, iteration)
+
+    def _step(self, iteration: int, number: int) -> Iterator[StepOutput]:
+        """The updates of one of this process's parts of a batch."""
+        count = self.settings.gradient_accumulation
         generator = PartGenerator(
             (self.spec.seed * 1_000_003 + iteration) * 1009,
-            self.accelerator.process_index,
-            self.accelerator.num_processes,
+            self.accelerator.process_index * count + number,
+            self.accelerator.num_processes * count,
         )
-        batch = self._real_batch(generator)
-        for output in self.method.step(batch, iteration, generator):
-            self._update(output, iteration)
+        return self.method.step(self._real_batch(generator), iteration, generator)
 
     def _rows(self) -> int:
         """Images of a batch that one process computes at once."""
         images, processes = self.settings.batch_size, self.accelerator.num_processes
-        if images % processes:
+        parts = processes * self.settings.gradient_accumulation
+        if images % parts:
             raise UserError(
-                f"training.batch_size: {images} images cannot be shared by {processes} processes; "
-                f"choose a multiple of {processes}"
+                f"training.batch_size: {images} images cannot be shared by {processes} processes "
+                f"of {self.settings.gradient_accumulation} parts; choose a multiple of {parts}"
             )
-        return images // processes
+        return images // parts
 
     def _encoded(self, images: ImageSet) -> TrainingImages:
         codec, device = self.method.student.codec, self.accelerator.device
@@ -161,23 +172,29 @@ class Trainer:
         of_class = None if self.of_class is None else self.of_class.draw(self.rows, generator)[0]
         return self.method.batch(x0, of_class, chosen)
 
-    def _update(self, output: StepOutput, iteration: int) -> None:
+    def _backward(self, output: StepOutput, iteration: int) -> None:
+        """Add the gradients of a part; its losses are means, so theirs is the batch's."""
         for name, loss in output.losses.items():
             self._check_finite(name, loss, iteration)
-        parameters, optimiser = self.parameters[output.group], self.optimisers[output.group]
-        self.accelerator.backward(output.total, inputs=parameters)
+        total = output.total / self.settings.gradient_accumulation
+        self.accelerator.backward(total, inputs=self.parameters[output.group])
+        self.log.add({name: loss.detach() for name, loss in output.losses.items()})
+        self.log.add(output.logs)
+
+    def _update(self, name: str, iteration: int) -> None:
+        """Step the optimiser of a group with the gradients that were added up."""
+        parameters, optimiser = self.parameters[name], self.optimisers[name]
         self._average([p.grad for p in parameters if p.grad is not None])
         norm = nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
-        self._check_finite(f"gradient of {output.group}", norm, iteration)
+        self._check_finite(f"gradient of {name}", norm, iteration)
         for group in optimiser.param_groups:
-            group["lr"] = self._rate(output.group)
+            group["lr"] = self._rate(name)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        self.updates[output.group] += 1
-        if output.group == "student":
+        self.updates[name] += 1
+        if name == "student":
             self._update_ema()
-        self.log.add({name: loss.detach() for name, loss in output.losses.items()})
-        self.log.add(output.logs | {f"{output.group}_gradient_norm": norm})
+        self.log.add({f"{name}_gradient_norm": norm})
 
     def _average(self, gradients: list[Tensor]) -> None:
         """The mean over processes in place, sent as one tensor."""
