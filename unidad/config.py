@@ -39,8 +39,15 @@ SUBJECTS = {
     **{"bear_plushie": "stuffed animal", "cat2": "cat", "dog2": "dog"},
 }
 """Subjects of the synthetic scenes → their class words."""
-SAVINGS = ("gradient_accumulation",)
-"""Settings of the training that change what it costs in memory and time."""
+SAVINGS = (
+    "gradient_accumulation",
+    "gradient_checkpointing",
+    "bf16_teachers",
+    "offload_teachers",
+    "adam_8bit",
+    "ema_on_host",
+)
+"""Settings of the training that spend time, or a little precision, for less memory."""
 LIVE_CLASSES = ("cat", "dog")
 RENDERED_UP_TO = 128
 """Largest resolution of the synthetic images, in pixels."""
@@ -111,6 +118,17 @@ class Training(Section):
     gradient_accumulation: Count = 1
     """Parts that a process computes its images of an update in, one after the other: for less
     memory, the same gradient."""
+    gradient_checkpointing: bool = False
+    """Compute most of a trained network's forward pass a second time for the backward pass instead
+    of keeping it: less memory, about a third more time, the same gradient."""
+    bf16_teachers: bool = False
+    """Store and run frozen teachers in bfloat16: half their memory."""
+    offload_teachers: bool = False
+    """Keep frozen teachers in the host's memory, and on the GPU only while they are asked."""
+    adam_8bit: bool = False
+    """AdamW with moments of 8 bits: a quarter of their memory. Needs bitsandbytes."""
+    ema_on_host: bool = False
+    """Keep the student's moving average in the host's memory."""
     learning_rate: Positive = 1e-4
     """AdamW's rate after the warm-up."""
     beta1: Unit = 0.9

@@ -10,11 +10,13 @@ import resource
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.hooks import UserCpuOffloadHook
 from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -27,6 +29,7 @@ from unidad.errors import UserError
 from unidad.files import atomic_file
 from unidad.joint_draws import PartGenerator
 from unidad.levels import sampler_of
+from unidad.memory import adamw_8bit, checkpoint_activations, offload, store_in_bf16
 from unidad.methods.base import Batch, Method, StepOutput
 from unidad.methods.training_images import CHUNK, TrainingImages
 from unidad.networks.diffusion_network import DiffusionNetwork
@@ -73,11 +76,15 @@ class Trainer:
         device = self.accelerator.device
         self.real = self._encoded(images)
         self.of_class = None if class_images is None else self._encoded(class_images)
-        for module in (value for value in vars(method).values() if isinstance(value, nn.Module)):
-            module.to(device)
         self.ema = None
         if self.settings.ema_decay:
             self.ema = copy.deepcopy(method.student).requires_grad_(False)
+            self.ema.to("cpu" if self.settings.ema_on_host else device)
+        self.offloaded = self._save_memory()
+        away = {hook.model for hook in self.offloaded}
+        for module in (value for value in vars(method).values() if isinstance(value, nn.Module)):
+            if module not in away:
+                module.to(device)
         if self.settings.compile:
             _compile(method)
         self.parameters = {
@@ -90,6 +97,15 @@ class Trainer:
         self.updates = dict.fromkeys(method.groups, 0)
         self.seconds = 0.0
         self.log = TrainingLog(folder / "state" / "training.csv")
+
+    def _save_memory(self) -> list[UserCpuOffloadHook]:
+        """Prepare the networks as the settings want them; returns what takes teachers away."""
+        settings, teachers = self.settings, self.method.frozen_teachers()
+        if settings.gradient_checkpointing:
+            checkpoint_activations(self.method.networks.values())
+        if settings.bf16_teachers:
+            store_in_bf16(teachers)
+        return offload(teachers, self.accelerator.device) if settings.offload_teachers else []
 
     @property
     def total(self) -> int:
@@ -176,6 +192,9 @@ class Trainer:
         """Add the gradients of a part; its losses are means, so theirs is the batch's."""
         for name, loss in output.losses.items():
             self._check_finite(name, loss, iteration)
+        if output.group == "student":
+            for teacher in self.offloaded:
+                teacher.offload()
         total = output.total / self.settings.gradient_accumulation
         self.accelerator.backward(total, inputs=self.parameters[output.group])
         self.log.add({name: loss.detach() for name, loss in output.losses.items()})
@@ -231,6 +250,9 @@ class Trainer:
         decay = min(self.settings.ema_decay, (1 + updates) / (10 + updates))
         pairs = zip(self.ema.parameters(), self.method.student.parameters(), strict=True)
         averages, weights = zip(*(pair for pair in pairs if pair[1].requires_grad), strict=True)
+        weights = [
+            weight.to(average.device) for average, weight in zip(averages, weights, strict=True)
+        ]
         torch._foreach_lerp_(averages, weights, 1 - decay)
 
     def _after(self, iteration: int, bar: tqdm) -> None:
@@ -288,14 +310,14 @@ class Trainer:
         modules = dict(self.method.networks.items())
         return modules if self.ema is None else modules | {"ema": self.ema}
 
-    def _optimiser(self, group: str) -> torch.optim.AdamW:
+    def _optimiser(self, group: str) -> torch.optim.Optimizer:
         settings = self.settings
-        return torch.optim.AdamW(
+        make = adamw_8bit if settings.adam_8bit else partial(torch.optim.AdamW, fused=True)
+        return make(
             self.parameters[group],
             lr=self.method.learning_rate(group),
             betas=(settings.beta1, settings.beta2),
             weight_decay=settings.weight_decay,
-            fused=True,
         )
 
     def _start_trackers(self) -> None:
@@ -308,9 +330,11 @@ class Trainer:
         sampler, levels = sampler_of(variant.sampler, variant.nfe, self.method.diffusion)
         noise = IndexedNoise(self.spec.seed, range(GRID_IMAGES), self.method.student.shape)
         device = self.accelerator.device
-        net = self.method.denoiser(self.result, GRID_IMAGES)
+        home = next(self.result.parameters()).device
+        net = self.method.denoiser(self.result.to(device), GRID_IMAGES)
         x0 = sampler(net, levels.to(device), lambda: noise().to(device))
         codec = self.method.student.codec
+        self.result.to(home)
         images = np.concatenate([to_uint8(codec.decode(part)) for part in x0.split(CHUNK)])
         side = math.isqrt(len(images))
         rows = images.reshape(side, side, *images.shape[1:]).transpose(0, 2, 1, 3, 4)

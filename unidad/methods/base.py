@@ -170,6 +170,12 @@ class Method(ABC):
         """AdamW's rate for an optimiser group."""
         return self.spec.variant.training.learning_rate
 
+    def frozen_teachers(self) -> list[DiffusionNetwork]:
+        """Networks that no optimiser moves, and that share no weight with one that is trained."""
+        trained = set(self.networks.parameters())
+        networks = [value for value in vars(self).values() if isinstance(value, DiffusionNetwork)]
+        return [network for network in networks if trained.isdisjoint(network.parameters())]
+
     def text_encoder(self) -> TextEncoder | None:
         """The text encoder, where training changed it."""
         return None
