@@ -1,8 +1,8 @@
 """Checkpoints: atomic, complete, safetensors.
 
-Everything that a run needs to go on is in one file: network weights, the student's moving average,
-optimiser states, and counters in the file's metadata. Random draws need no state: they are keyed
-by (seed, iteration).
+Everything that a run needs to go on is in one file: the weights that are trained, the student's
+moving average, optimiser states, and counters in the file's metadata. Random draws need no state:
+they are keyed by (seed, iteration).
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def save_checkpoint(
     Args:
         folder: made if missing.
         counters: JSON-able; ``iteration`` names the file.
-        modules: name → module, parameters and persistent buffers are stored.
+        modules: name → module, of which `trained_state` is stored.
         optimisers: name → optimiser whose state holds tensors and whole numbers (AdamW).
     """
     path = folder / f"{PREFIX}{counters['iteration']:08d}.safetensors"
     tensors = {
         f"module/{m}/{n}": t
         for m, module in modules.items()
-        for n, t in module.state_dict().items()
+        for n, t in trained_state(module).items()
     }
     for name, optimiser in optimisers.items():
         tensors |= {f"optimiser/{name}/{key}": value for key, value in _state(optimiser).items()}
@@ -51,6 +51,13 @@ def save_checkpoint(
     for older in checkpoints(folder)[:-1]:
         older.unlink()
     return path
+
+
+def trained_state(module: nn.Module) -> dict[str, Tensor]:
+    """What training changes: parameters that require a gradient, and persistent buffers."""
+    parameters = module.named_parameters(remove_duplicate=False)
+    frozen = {name for name, parameter in parameters if not parameter.requires_grad}
+    return {name: t for name, t in module.state_dict().items() if name not in frozen}
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -74,8 +81,8 @@ def load_checkpoint(
         raise UserError(f"{path}: not a readable checkpoint ({error}); delete it") from None
     for name, module in modules.items():
         state = _part(tensors, f"module/{name}/")
-        check_state(state, module.state_dict(), str(path))
-        module.load_state_dict(state)
+        check_state(state, trained_state(module), str(path))
+        module.load_state_dict(state, strict=False)
     for name, optimiser in optimisers.items():
         state: dict[int, dict[str, Tensor]] = {}
         for key, tensor in _part(tensors, f"optimiser/{name}/").items():

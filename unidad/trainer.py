@@ -33,6 +33,7 @@ from unidad.memory import adamw_8bit, checkpoint_activations, offload, store_in_
 from unidad.methods.base import Batch, Method, StepOutput
 from unidad.methods.training_images import CHUNK, TrainingImages
 from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.lora import sharing_copy
 
 GRID_IMAGES = 16
 ENLARGED_UP_TO = 128
@@ -78,8 +79,7 @@ class Trainer:
         self.of_class = None if class_images is None else self._encoded(class_images)
         self.ema = None
         if self.settings.ema_decay:
-            self.ema = copy.deepcopy(method.student).requires_grad_(False)
-            self.ema.to("cpu" if self.settings.ema_on_host else device)
+            self.ema = self._average_network()
         self.offloaded = self._save_memory()
         away = {hook.model for hook in self.offloaded}
         for module in (value for value in vars(method).values() if isinstance(value, nn.Module)):
@@ -97,6 +97,14 @@ class Trainer:
         self.updates = dict.fromkeys(method.groups, 0)
         self.seconds = 0.0
         self.log = TrainingLog(folder / "state" / "training.csv")
+
+    def _average_network(self) -> DiffusionNetwork:
+        """A copy of the student for its moving average; on its device what is frozen is shared."""
+        student = self.method.student
+        if self.settings.ema_on_host:
+            return copy.deepcopy(student)
+        frozen = [parameter for parameter in student.parameters() if not parameter.requires_grad]
+        return sharing_copy(student, frozen).to(self.accelerator.device)
 
     def _save_memory(self) -> list[UserCpuOffloadHook]:
         """Prepare the networks as the settings want them; returns what takes teachers away."""

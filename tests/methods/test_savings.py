@@ -178,6 +178,7 @@ def test_8_bit_adamw_resumes_and_stays_near_to_adamw(make_spec, tmp_path):
     assert (flat(whole) - flat(plain)).norm() < 0.1 * (flat(plain) - start).norm()
     state = next(s for s in whole.optimisers["student"].state.values() if "absmax1" in s)
     assert state["state1"].dtype == torch.uint8
+    assert all(s["state1"].is_contiguous() for s in whole.optimisers["student"].state.values())
     cut = trainer_of(spec, tmp_path / "c")
     for iteration in range(2):
         cut._iterate(iteration)
