@@ -119,8 +119,8 @@ class Training(Section):
     """Parts that a process computes its images of an update in, one after the other: for less
     memory, the same gradient."""
     gradient_checkpointing: bool = False
-    """Compute most of a trained network's forward pass a second time for the backward pass instead
-    of keeping it: less memory, about a third more time, the same gradient."""
+    """Compute the residual blocks of trained networks a second time for the backward pass instead
+    of keeping their activations: less memory, about a third more time, the same gradient."""
     bf16_teachers: bool = False
     """Store and run frozen teachers in bfloat16: half their memory."""
     offload_teachers: bool = False

@@ -15,9 +15,9 @@ from unidad.networks.diffusion_network import DiffusionNetwork
 
 
 def checkpoint_activations(networks: Iterable[nn.Module]) -> None:
-    """Keep what lies between blocks alone for the backward pass, in every U-Net (Chen et al. 2016).
+    """Keep no activations inside the residual blocks of U-Nets (Chen et al. 2016).
 
-    The rest is computed a second time: the same gradient for about a third more work.
+    They are computed a second time: the same gradient for about a third more work.
     """
     for network in networks:
         if isinstance(network, DiffusionNetwork):
