@@ -19,8 +19,10 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    SerializerFunctionWrapHandler,
     Tag,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -37,6 +39,15 @@ SUBJECTS = {
     **{"bear_plushie": "stuffed animal", "cat2": "cat", "dog2": "dog"},
 }
 """Subjects of the synthetic scenes → their class words."""
+SAVINGS = (
+    "gradient_accumulation",
+    "gradient_checkpointing",
+    "bf16_teachers",
+    "offload_teachers",
+    "adam_8bit",
+    "ema_on_host",
+)
+"""Settings of the training that spend time, or a little precision, for less memory."""
 LIVE_CLASSES = ("cat", "dog")
 RENDERED_UP_TO = 128
 """Largest resolution of the synthetic images, in pixels."""
@@ -104,7 +115,21 @@ class Training(Section):
     student_updates: Count = 1000
     """Updates of the student: the budget."""
     batch_size: Count = 8
-    """Images in an update."""
+    """Images in an update, shared by the processes of a run on several GPUs."""
+    gradient_accumulation: Count = 1
+    """Parts that a process computes its images of an update in, one after the other: for less
+    memory, the same gradient."""
+    gradient_checkpointing: bool = False
+    """Compute the residual blocks of trained networks a second time for the backward pass instead
+    of keeping their activations: less memory, about a third more time, the same gradient."""
+    bf16_teachers: bool = False
+    """Store and run frozen teachers in bfloat16: half their memory."""
+    offload_teachers: bool = False
+    """Keep frozen teachers in the host's memory, and on the GPU only while they are asked."""
+    adam_8bit: bool = False
+    """AdamW with moments of 8 bits: a quarter of their memory. Needs bitsandbytes."""
+    ema_on_host: bool = False
+    """Keep the student's moving average in the host's memory."""
     learning_rate: Positive = 1e-4
     """AdamW's rate after the warm-up."""
     beta1: Unit = 0.9
@@ -140,6 +165,23 @@ class Training(Section):
     """Student updates between lines of the training log."""
     trackers: tuple[Literal["tensorboard", "wandb"], ...] = ("tensorboard",)
     """Experiment trackers, through accelerate, beside the CSV log."""
+
+    @model_validator(mode="after")
+    def _whole_parts(self) -> Training:
+        if self.batch_size % self.gradient_accumulation:
+            raise ValueError(
+                f"gradient_accumulation: {self.batch_size} images (batch_size) cannot be cut into "
+                f"{self.gradient_accumulation} equal parts"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused_savings(self, handler: SerializerFunctionWrapHandler) -> dict:
+        """A run's specification, and so its hash, knows only the memory savings that it uses."""
+        unused = {
+            name for name in SAVINGS if getattr(self, name) == type(self).model_fields[name].default
+        }
+        return {name: value for name, value in handler(self).items() if name not in unused}
 
 
 class Distillation(Section):

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from unidad.joint_draws import integers
+
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 """``net(x, sigma) -> x0``: x (N, C, H, W), sigma (N,)."""
 
@@ -73,17 +75,22 @@ def timestep_levels(alpha_bar: Tensor) -> Tensor:
 
 
 def draw_levels(
-    levels: Tensor, count: int, generator: torch.Generator, inner: float = 0.0
+    levels: Tensor,
+    count: int,
+    generator: torch.Generator,
+    inner: float = 0.0,
+    stacked: int = 1,
 ) -> Tensor:
     """Draw noise levels uniformly, leaving out a share ``inner`` of the levels at either end.
 
     DMD draws from the inner 2-98 % (``inner = 0.02``), the denoising and GAN losses from all.
+    For ``stacked`` see `unidad.joint_draws.integers`.
 
     Returns:
         (count,), on the device of ``levels``.
     """
     cut = int(len(levels) * inner)
-    indices = torch.randint(cut, len(levels) - cut, (count,), generator=generator)
+    indices = integers(cut, len(levels) - cut, count, generator, stacked)
     return levels[indices.to(levels.device)]
 
 

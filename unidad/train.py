@@ -64,8 +64,10 @@ def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
             export(trainer.result, spec, partial, method.text_encoder())
 
     with _alone(folder):
-        _discard_other_state(folder, fingerprint(spec))
         trainer = Trainer(spec, method, images, folder, progress, keep, class_images)
+        if trainer.accelerator.is_main_process:
+            _discard_other_state(folder, fingerprint(spec))
+        trainer.accelerator.wait_for_everyone()
         summary = _about(spec) | trainer.run()
         if trainer.accelerator.is_main_process:
             text = method.text_encoder()

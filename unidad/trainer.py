@@ -9,12 +9,14 @@ import math
 import resource
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.hooks import UserCpuOffloadHook
 from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -25,10 +27,13 @@ from unidad.data.image_set import ImageSet, to_uint8
 from unidad.diffusion import IndexedNoise
 from unidad.errors import UserError
 from unidad.files import atomic_file
+from unidad.joint_draws import PartGenerator
 from unidad.levels import sampler_of
+from unidad.memory import adamw_8bit, checkpoint_activations, offload, store_in_bf16
 from unidad.methods.base import Batch, Method, StepOutput
 from unidad.methods.training_images import CHUNK, TrainingImages
 from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.lora import sharing_copy
 
 GRID_IMAGES = 16
 ENLARGED_UP_TO = 128
@@ -38,7 +43,8 @@ class Trainer:
     """Trains one run, resuming from the last checkpoint in ``folder/state``.
 
     A run that was killed and started again ends with the same weights, bit for bit on a CPU, as an
-    uninterrupted one: draws are keyed by (seed, iteration) and checkpoints are complete.
+    uninterrupted one: draws are keyed by (seed, iteration) and checkpoints are complete. Several
+    processes share each batch and end as one does, up to rounding; the main one writes the files.
 
     Args:
         spec: the run.
@@ -67,14 +73,18 @@ class Trainer:
         self.accelerator = Accelerator(
             log_with=list(self.settings.trackers) or None, project_dir=str(folder)
         )
+        self.rows = self._rows()
         device = self.accelerator.device
         self.real = self._encoded(images)
         self.of_class = None if class_images is None else self._encoded(class_images)
-        for module in (value for value in vars(method).values() if isinstance(value, nn.Module)):
-            module.to(device)
         self.ema = None
         if self.settings.ema_decay:
-            self.ema = copy.deepcopy(method.student).requires_grad_(False)
+            self.ema = self._average_network()
+        self.offloaded = self._save_memory()
+        away = {hook.model for hook in self.offloaded}
+        for module in (value for value in vars(method).values() if isinstance(value, nn.Module)):
+            if module not in away:
+                module.to(device)
         if self.settings.compile:
             _compile(method)
         self.parameters = {
@@ -87,6 +97,23 @@ class Trainer:
         self.updates = dict.fromkeys(method.groups, 0)
         self.seconds = 0.0
         self.log = TrainingLog(folder / "state" / "training.csv")
+
+    def _average_network(self) -> DiffusionNetwork:
+        """A copy of the student for its moving average; on its device what is frozen is shared."""
+        student = self.method.student
+        if self.settings.ema_on_host:
+            return copy.deepcopy(student)
+        frozen = [parameter for parameter in student.parameters() if not parameter.requires_grad]
+        return sharing_copy(student, frozen).to(self.accelerator.device)
+
+    def _save_memory(self) -> list[UserCpuOffloadHook]:
+        """Prepare the networks as the settings want them; returns what takes teachers away."""
+        settings, teachers = self.settings, self.method.frozen_teachers()
+        if settings.gradient_checkpointing:
+            checkpoint_activations(self.method.networks.values())
+        if settings.bf16_teachers:
+            store_in_bf16(teachers)
+        return offload(teachers, self.accelerator.device) if settings.offload_teachers else []
 
     @property
     def total(self) -> int:
@@ -130,42 +157,80 @@ class Trainer:
         return self._summary()
 
     def _iterate(self, iteration: int) -> None:
-        generator = torch.Generator().manual_seed(
-            (self.spec.seed * 1_000_003 + iteration) * 1009 + self.accelerator.process_index
+        """The parts of a batch go through each update side by side; then the weights move."""
+        count = self.settings.gradient_accumulation
+        first, *others = [self._step(iteration, number) for number in range(count)]
+        for output in first:
+            self._backward(output, iteration)
+            for step in others:
+                self._backward(next(step), iteration)
+            self._update(output.group, iteration)
+
+    def _step(self, iteration: int, number: int) -> Iterator[StepOutput]:
+        """The updates of one of this process's parts of a batch."""
+        count = self.settings.gradient_accumulation
+        generator = PartGenerator(
+            (self.spec.seed * 1_000_003 + iteration) * 1009,
+            self.accelerator.process_index * count + number,
+            self.accelerator.num_processes * count,
         )
-        batch = self._real_batch(generator)
-        for output in self.method.step(batch, iteration, generator):
-            self._update(output, iteration)
+        return self.method.step(self._real_batch(generator), iteration, generator)
+
+    def _rows(self) -> int:
+        """Images of a batch that one process computes at once."""
+        images, processes = self.settings.batch_size, self.accelerator.num_processes
+        parts = processes * self.settings.gradient_accumulation
+        if images % parts:
+            raise UserError(
+                f"training.batch_size: {images} images cannot be shared by {processes} processes "
+                f"of {self.settings.gradient_accumulation} parts; choose a multiple of {parts}"
+            )
+        return images // parts
 
     def _encoded(self, images: ImageSet) -> TrainingImages:
         codec, device = self.method.student.codec, self.accelerator.device
         return TrainingImages(images.images, codec, device, self.settings.horizontal_flip)
 
     def _real_batch(self, generator: torch.Generator) -> Batch:
-        count = self.settings.batch_size
-        x0, chosen = self.real.draw(count, generator)
-        of_class = None if self.of_class is None else self.of_class.draw(count, generator)[0]
+        x0, chosen = self.real.draw(self.rows, generator)
+        of_class = None if self.of_class is None else self.of_class.draw(self.rows, generator)[0]
         return self.method.batch(x0, of_class, chosen)
 
-    def _update(self, output: StepOutput, iteration: int) -> None:
+    def _backward(self, output: StepOutput, iteration: int) -> None:
+        """Add the gradients of a part; its losses are means, so theirs is the batch's."""
         for name, loss in output.losses.items():
             self._check_finite(name, loss, iteration)
-        parameters, optimiser = self.parameters[output.group], self.optimisers[output.group]
-        self.accelerator.backward(output.total, inputs=parameters)
-        if self.accelerator.num_processes > 1:
-            for parameter in parameters:
-                parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
+        if output.group == "student":
+            for teacher in self.offloaded:
+                teacher.offload()
+        total = output.total / self.settings.gradient_accumulation
+        self.accelerator.backward(total, inputs=self.parameters[output.group])
+        self.log.add({name: loss.detach() for name, loss in output.losses.items()})
+        self.log.add(output.logs)
+
+    def _update(self, name: str, iteration: int) -> None:
+        """Step the optimiser of a group with the gradients that were added up."""
+        parameters, optimiser = self.parameters[name], self.optimisers[name]
+        self._average([p.grad for p in parameters if p.grad is not None])
         norm = nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
-        self._check_finite(f"gradient of {output.group}", norm, iteration)
+        self._check_finite(f"gradient of {name}", norm, iteration)
         for group in optimiser.param_groups:
-            group["lr"] = self._rate(output.group)
+            group["lr"] = self._rate(name)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        self.updates[output.group] += 1
-        if output.group == "student":
+        self.updates[name] += 1
+        if name == "student":
             self._update_ema()
-        self.log.add({name: loss.detach() for name, loss in output.losses.items()})
-        self.log.add(output.logs | {f"{output.group}_gradient_norm": norm})
+        self.log.add({f"{name}_gradient_norm": norm})
+
+    def _average(self, gradients: list[Tensor]) -> None:
+        """The mean over processes in place, sent as one tensor."""
+        if self.accelerator.num_processes == 1:
+            return
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        parts = self.accelerator.reduce(flat, "mean").split([g.numel() for g in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
     def _check_finite(self, name: str, value: Tensor, iteration: int) -> None:
         if torch.isfinite(value):
@@ -193,25 +258,41 @@ class Trainer:
         decay = min(self.settings.ema_decay, (1 + updates) / (10 + updates))
         pairs = zip(self.ema.parameters(), self.method.student.parameters(), strict=True)
         averages, weights = zip(*(pair for pair in pairs if pair[1].requires_grad), strict=True)
+        weights = [
+            weight.to(average.device) for average, weight in zip(averages, weights, strict=True)
+        ]
         torch._foreach_lerp_(averages, weights, 1 - decay)
 
     def _after(self, iteration: int, bar: tqdm) -> None:
         updates = self.updates["student"]
         ended = (iteration + 1) % self.method.iterations_per_student_update == 0
         last = iteration + 1 == self.total
-        if not ended or not self.accelerator.is_main_process:
+        if not ended:
             return
         if last or updates % self.settings.log_every == 0:
-            values = self.log.write(iteration + 1, self.seconds)
-            self.accelerator.log(values, step=iteration + 1)
-            shown = {k: f"{v:.3g}" for k, v in values.items() if not k.endswith("norm")}
-            bar.set_postfix(shown, refresh=False)
+            self._log(iteration + 1, bar)
+        if not self.accelerator.is_main_process:
+            return
         if self.settings.sample_every and (last or updates % self.settings.sample_every == 0):
             self._save_grid(updates)
         if self.keep is not None and updates in self.snapshots:
             self.keep(updates)
         if last or updates % self.settings.checkpoint_every == 0:
             self.save()
+
+    def _log(self, iteration: int, bar: tqdm) -> None:
+        """A line of means, over the processes too."""
+        values = self.log.means()
+        if self.accelerator.num_processes > 1:
+            means = torch.tensor(list(values.values()), device=self.accelerator.device)
+            means = self.accelerator.reduce(means, "mean").tolist()
+            values = dict(zip(values, means, strict=True))
+        if not self.accelerator.is_main_process:
+            return
+        self.log.write(iteration, self.seconds, values)
+        self.accelerator.log(values, step=iteration)
+        shown = {k: f"{v:.3g}" for k, v in values.items() if not k.endswith("norm")}
+        bar.set_postfix(shown, refresh=False)
 
     def save(self) -> None:
         """Write a checkpoint; only right at the end of a round of iterations."""
@@ -224,26 +305,27 @@ class Trainer:
 
     def _resume(self) -> int:
         saved = checkpoints(self.folder / "state")
-        if not saved:
-            self.log.start(0)
-            return 0
-        counters = load_checkpoint(saved[-1], self._modules(), self.optimisers)
-        self.updates, self.seconds = counters["updates"], counters["seconds"]
-        self.log.start(counters["iteration"])
-        return counters["iteration"]
+        iteration = 0
+        if saved:
+            counters = load_checkpoint(saved[-1], self._modules(), self.optimisers)
+            self.updates, self.seconds = counters["updates"], counters["seconds"]
+            iteration = counters["iteration"]
+        if self.accelerator.is_main_process:
+            self.log.start(iteration)
+        return iteration
 
     def _modules(self) -> dict[str, nn.Module]:
         modules = dict(self.method.networks.items())
         return modules if self.ema is None else modules | {"ema": self.ema}
 
-    def _optimiser(self, group: str) -> torch.optim.AdamW:
+    def _optimiser(self, group: str) -> torch.optim.Optimizer:
         settings = self.settings
-        return torch.optim.AdamW(
+        make = adamw_8bit if settings.adam_8bit else partial(torch.optim.AdamW, fused=True)
+        return make(
             self.parameters[group],
             lr=self.method.learning_rate(group),
             betas=(settings.beta1, settings.beta2),
             weight_decay=settings.weight_decay,
-            fused=True,
         )
 
     def _start_trackers(self) -> None:
@@ -256,9 +338,11 @@ class Trainer:
         sampler, levels = sampler_of(variant.sampler, variant.nfe, self.method.diffusion)
         noise = IndexedNoise(self.spec.seed, range(GRID_IMAGES), self.method.student.shape)
         device = self.accelerator.device
-        net = self.method.denoiser(self.result, GRID_IMAGES)
+        home = next(self.result.parameters()).device
+        net = self.method.denoiser(self.result.to(device), GRID_IMAGES)
         x0 = sampler(net, levels.to(device), lambda: noise().to(device))
         codec = self.method.student.codec
+        self.result.to(home)
         images = np.concatenate([to_uint8(codec.decode(part)) for part in x0.split(CHUNK)])
         side = math.isqrt(len(images))
         rows = images.reshape(side, side, *images.shape[1:]).transpose(0, 2, 1, 3, 4)
@@ -323,10 +407,14 @@ class TrainingLog:
         for name, value in values.items():
             self._sums[name].append(float(value))
 
-    def write(self, iteration: int, seconds: float) -> dict[str, float]:
-        """Append a line of the means; returns them."""
+    def means(self) -> dict[str, float]:
+        """Means of what was collected since the last time."""
         means = {name: sum(values) / len(values) for name, values in self._sums.items()}
         self._sums.clear()
+        return means
+
+    def write(self, iteration: int, seconds: float, means: dict[str, float]) -> None:
+        """Append a line."""
         row = {"iteration": iteration, "seconds": f"{seconds:.2f}"}
         row |= {name: f"{value:.6g}" for name, value in means.items()}
         self._rows.append(row)
@@ -337,7 +425,6 @@ class TrainingLog:
         else:
             with open(self.path, "a", newline="") as file:
                 csv.DictWriter(file, self._columns).writerow(row)
-        return means
 
     def _rewrite(self) -> None:
         with atomic_file(self.path) as partial, open(partial, "w", newline="") as file:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from unidad.config import RunSpec
+from unidad.config import Lora, RunSpec
 from unidad.data.image_set import ImageSet, to_tensor
 from unidad.errors import UserError
 from unidad.methods.base import Captions, Conditions, LearnedConditions, Method
@@ -21,7 +20,7 @@ from unidad.methods.unidad import UniDad
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.folder import load_network, new_network
 from unidad.networks.learned_token import LearnedToken
-from unidad.networks.lora import add_lora
+from unidad.networks.lora import add_lora, on_base, sharing_copy
 from unidad.networks.text import TextEncoder
 from unidad.networks.text_to_image import train_keys_and_values
 from unidad.networks.text_to_image_folder import (
@@ -56,8 +55,8 @@ def build_method(spec: RunSpec, captions: Sequence[str] = ()) -> Method:
     student = _student(spec, load)
     if variant.method == "finetune":
         return Finetune(spec, _adapted(spec, student), conditions)
-    teacher = load(spec.teacher)
-    fake_score = copy.deepcopy(student if _starts_from_student(spec) else teacher)
+    teacher = _on_base(spec, load(spec.teacher), student)
+    fake_score = _copy(spec, student if _starts_from_student(spec) else teacher)
     _adapted(spec, student)
     _adapted(spec, fake_score)
     if variant.method == "dmd2":
@@ -65,7 +64,7 @@ def build_method(spec: RunSpec, captions: Sequence[str] = ()) -> Method:
     if spec.target_teacher is not None:
         target_teacher = load(spec.target_teacher)
     elif variant.target_teacher == "online":
-        target_teacher = _adapted(spec, copy.deepcopy(teacher))
+        target_teacher = _adapted(spec, _copy(spec, teacher))
     else:
         target_teacher = None
     source_teacher = teacher if variant.dmd_source else None
@@ -131,7 +130,8 @@ def _text_encoder(spec: RunSpec) -> TextEncoder:
 
 def _echodistill(spec: RunSpec) -> EchoDistill:
     variant, conditions, load = spec.variant, learned_prompts(spec), _loader(spec)
-    student, teacher = _student(spec, load), load(spec.teacher)
+    student = _student(spec, load)
+    teacher = _on_base(spec, load(spec.teacher), student)
     for network in (student, teacher):
         if spec.text_to_image.lora is None:
             train_keys_and_values(network.unet)
@@ -182,9 +182,23 @@ def _starts_from_student(spec: RunSpec) -> bool:
     return spec.text_to_image is not None and spec.text_to_image.fake_score_start == "student"
 
 
+def _lora(spec: RunSpec) -> Lora | None:
+    return None if spec.text_to_image is None else spec.text_to_image.lora
+
+
+def _copy(spec: RunSpec, network: DiffusionNetwork) -> DiffusionNetwork:
+    """A second network that starts from the same weights; with adapters, on the same weights."""
+    return sharing_copy(network, network.parameters() if _lora(spec) else ())
+
+
+def _on_base(spec: RunSpec, network: DiffusionNetwork, base: DiffusionNetwork) -> DiffusionNetwork:
+    """With adapters, networks that start from the same weights keep them once."""
+    return on_base(network, base) if _lora(spec) else network
+
+
 def _adapted(spec: RunSpec, network: DiffusionNetwork) -> DiffusionNetwork:
     """Give a network that is to be trained its adapters, where the spec wants them."""
-    lora = None if spec.text_to_image is None else spec.text_to_image.lora
+    lora = _lora(spec)
     if lora is not None:
         add_lora(network.unet, lora.rank, lora.layers)
     return network

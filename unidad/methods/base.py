@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from unidad import losses
 from unidad.config import RunSpec
 from unidad.diffusion import Denoiser, add_noise, draw_levels
+from unidad.joint_draws import normal, uniform
 from unidad.levels import few_step_levels, of_network, training_levels
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.guidance import Guided, guided
@@ -110,7 +111,7 @@ class Captions(nn.Module):
 
     def dropped(self, condition: Tensor, share: float, generator: torch.Generator) -> Tensor:
         """Conditions (M, L, D) with the empty caption in place of a random share."""
-        empty = torch.rand(len(condition), generator=generator) < share
+        empty = uniform(len(condition), generator) < share
         return torch.where(empty.to(condition.device).reshape(-1, 1, 1), self.null, condition)
 
 
@@ -169,6 +170,12 @@ class Method(ABC):
         """AdamW's rate for an optimiser group."""
         return self.spec.variant.training.learning_rate
 
+    def frozen_teachers(self) -> list[DiffusionNetwork]:
+        """Networks that no optimiser moves, and that share no weight with one that is trained."""
+        trained = set(self.networks.parameters())
+        networks = [value for value in vars(self).values() if isinstance(value, DiffusionNetwork)]
+        return [network for network in networks if trained.isdisjoint(network.parameters())]
+
     def text_encoder(self) -> TextEncoder | None:
         """The text encoder, where training changed it."""
         return None
@@ -186,7 +193,8 @@ class Method(ABC):
         Args:
             batch: training images.
             iteration: from 0.
-            generator: the source of every random draw of this iteration.
+            generator: the source of every random draw of this iteration; what is drawn for each
+                image goes through `unidad.joint_draws`.
         """
 
     def batch(
@@ -234,9 +242,9 @@ class Method(ABC):
         return add_noise(x0, self.normal(x0, generator), sigma), sigma
 
     @staticmethod
-    def normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    def normal(like: Tensor, generator: torch.Generator, stacked: int = 1) -> Tensor:
         """Standard normal noise in the shape and on the device of ``like``."""
-        return torch.randn(like.shape, generator=generator).to(like.device)
+        return normal(like.shape, generator, stacked).to(like.device)
 
 
 def _for_each(x0: Tensor, embedding: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from unidad import losses
 from unidad.config import RunSpec
 from unidad.diffusion import add_noise, draw_levels, few_step_trajectory
+from unidad.joint_draws import uniform
 from unidad.methods.base import Batch, Captions, Conditions, Method, StepOutput
 from unidad.networks.diffusion_network import DiffusionNetwork, frozen
 from unidad.networks.discriminator import accuracy, build_discriminator
@@ -179,8 +180,8 @@ class Dmd2(Method):
         if self.options.gan_shared_levels:
             sigma = draw_levels(levels, count, generator).repeat(2)
         else:
-            sigma = draw_levels(levels, 2 * count, generator)
-        x = add_noise(images, self.normal(images, generator), sigma)
+            sigma = draw_levels(levels, 2 * count, generator, stacked=2)
+        x = add_noise(images, self.normal(images, generator, stacked=2), sigma)
         features = self.fake_score.features(x, sigma, _twice(batch.condition))
         on_real, on_fake = self.discriminator(features).split(count)
         output.losses["gan_discriminator"] = losses.gan_discriminator(
@@ -200,7 +201,7 @@ class Dmd2(Method):
         generator: torch.Generator,
     ) -> None:
         real, fake = x.chunk(2)
-        mix = torch.rand(len(real), generator=generator).to(x.device)
+        mix = uniform(len(real), generator).to(x.device)
         between = add_noise(real, fake - real, mix).requires_grad_(True)
         with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivative
             features = self.fake_score.features(between, sigma, batch.condition)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from unidad import losses
 from unidad.config import RunSpec
 from unidad.diffusion import add_noise, draw_levels, per_image
+from unidad.joint_draws import integers, uniform
 from unidad.methods.base import Batch, LearnedConditions, Method, StepOutput
 from unidad.methods.frozen_features import FrozenFeatures
 from unidad.methods.training_images import CHUNK
@@ -41,8 +42,8 @@ class EchoImages(nn.Module):
 
     def mixed(self, x0: Tensor, share: float, generator: torch.Generator) -> Tensor:
         """Images (N, C, H, W), of which each is replaced with probability ``share``."""
-        chosen = torch.randint(len(self.x0), (len(x0),), generator=generator)
-        replaced = torch.rand(len(x0), generator=generator) < share
+        chosen = integers(0, len(self.x0), len(x0), generator)
+        replaced = uniform(len(x0), generator) < share
         echoes = self.x0[chosen.to(x0.device)]
         return torch.where(per_image(replaced.to(x0.device), x0), echoes, x0)
 
@@ -192,7 +193,7 @@ class EchoDistill(Method):
     def discriminator_step(self, drawn: Drawn, generator: torch.Generator) -> StepOutput:
         """The student's images against as many photos."""
         count = len(drawn.x0)
-        chosen = torch.randint(len(self.of_photos[ALIGNING]), (count,), generator=generator)
+        chosen = integers(0, len(self.of_photos[ALIGNING]), count, generator)
         chosen = chosen.to(drawn.x0.device)
         on_real = self.discriminator({name: rows[chosen] for name, rows in self.of_photos.items()})
         on_fake = self.discriminator(_pooled({n: t.detach() for n, t in drawn.tokens.items()}))

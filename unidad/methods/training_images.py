@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from unidad.data.image_set import to_tensor
+from unidad.joint_draws import integers, uniform
 from unidad.networks.codec import Codec, LatentCodec
 
 CHUNK = 8
@@ -33,11 +34,11 @@ class TrainingImages:
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Images drawn with replacement, (count, C, h, w), and which they are, (count,)."""
-        chosen = torch.randint(len(self.x0), (count,), generator=generator).to(self.device)
+        chosen = integers(0, len(self.x0), count, generator).to(self.device)
         x0 = self.x0[chosen]
         if not self.mirror:
             return x0, chosen
-        flip = (torch.rand(count, generator=generator) < 0.5).to(self.device)
+        flip = (uniform(count, generator) < 0.5).to(self.device)
         if self.mirrored is None:
             mirrored = self.codec.encode(self.codec.decode(x0).flip(-1))
         else:

@@ -54,6 +54,11 @@ class DiffusionNetwork(nn.Module):
         return self.unet.config.in_channels, height, width
 
     @property
+    def checkpointing(self) -> bool:
+        """Whether the backward pass computes activations a second time."""
+        return self.unet.is_gradient_checkpointing
+
+    @property
     def sigma_max(self) -> float:
         """The noise level of the last timestep, the highest that the model was trained at."""
         return timestep_levels(self._alpha_bar)[-1].item()
@@ -127,8 +132,13 @@ class DiffusionNetwork(nn.Module):
 
 @contextmanager
 def frozen(*modules: nn.Module) -> Iterator[None]:
-    """Let gradients pass *through* the modules without being computed *for* their weights."""
-    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    """Let gradients pass *through* the modules without being computed *for* their weights.
+
+    Under gradient checkpointing this changes nothing: the second forward pass comes after this
+    block, and must find the weights as the first one did.
+    """
+    frozen_now = [module for module in modules if not getattr(module, "checkpointing", False)]
+    parameters = [p for module in frozen_now for p in module.parameters() if p.requires_grad]
     for parameter in parameters:
         parameter.requires_grad_(False)
     try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Literal, TypeVar
 
+import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
@@ -36,6 +38,23 @@ def add_lora(unet: nn.Module, rank: int, layers: Layers = "attention") -> list[n
         names = [name for name, module in unet.named_modules() if isinstance(module, kinds)]
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=names), unet)
     return [parameter for parameter in unet.parameters() if parameter.requires_grad]
+
+
+def sharing_copy(network: Model, shared: Iterable[nn.Parameter]) -> Model:
+    """A copy of a module whose parameters are copies too, but for those that are to be shared.
+
+    Adapters leave the weights beneath them alone, so any number of networks can stand on the same
+    ones: each is a tree of modules of its own, and nothing needs to be switched between them.
+    """
+    return copy.deepcopy(network, {id(parameter): parameter for parameter in shared})
+
+
+def on_base(network: Model, base: Model) -> Model:
+    """The network as a copy of ``base`` that shares its weights, if they are the same ones."""
+    weights = dict(base.named_parameters())
+    if all(torch.equal(p, weights[name]) for name, p in network.named_parameters()):
+        return sharing_copy(base, base.parameters())
+    return network
 
 
 def merged_lora(unet: Model) -> Model:
