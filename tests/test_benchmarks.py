@@ -52,15 +52,19 @@ def test_a_round_of_training():
 
 
 def test_samples():
-    """A value in thousands rounds to the next level in a batch of another size."""
-    (comparison,) = sampling.comparisons(sampling.Problem(16, CHANNELS, 5, batch_size=3, nfe=2))
+    """A random network's images are mostly black and white; the rest may round to the next level.
+
+    Noise of level 80 leaves errors of a hundredth of a level.
+    """
+    (comparison,) = sampling.comparisons(sampling.Problem(16, CHANNELS, 14, batch_size=9, nfe=2))
     own, theirs = comparison.ours.run(), comparison.reference.run()
-    assert own.shape == theirs.shape == (5, 16, 16, 3)
-    assert own.std() > 10
+    assert own.shape == theirs.shape == (14, 16, 16, 3)
     difference = np.abs(own.astype(int) - theirs)
     assert difference.max() <= 1
-    assert (difference > 0).mean() < 0.01
-    assert counts(comparison) == (5 * 2 + 1, 0, 5 * 2), "one of ours counts the operations"
+    grey = (own > 0) & (own < 255)
+    assert grey.sum() > 50
+    assert (difference[grey] > 0).mean() < 0.1
+    assert counts(comparison) == (14 * 2 + 1, 0, 14 * 2), "one of ours counts the operations"
 
 
 @pytest.mark.parametrize("trunk", ["vgg", "alex"])
