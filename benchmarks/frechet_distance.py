@@ -1,4 +1,4 @@
-"""The Fréchet distance of features that are at hand.
+"""The Fréchet distance of two sets of features.
 
 The reference is clean-fid's: numpy's moments and scipy's root of the covariances' product.
 """

@@ -29,14 +29,14 @@ class Problem:
 
     trunk: str = "vgg"
     resolution: int = 64
-    samples: int = 40
+    samples: int = 24
     training: int = 4
-    members: int = 10
+    members: int = 6
     """Of a cluster that count."""
     batch_size: int = 16
 
 
-PROBLEMS = (Problem(), Problem("alex", samples=100, training=10))
+PROBLEMS = (Problem(), Problem("alex", samples=60, training=10))
 PAPER = Problem(resolution=256, samples=5000, training=10, members=100)
 
 

@@ -26,8 +26,8 @@ class Problem:
 
     resolution: int = 32
     channels: tuple[int, ...] = (64, 128, 128)
-    images: int = 64
-    batch_size: int = 32
+    images: int = 32
+    batch_size: int = 16
     nfe: int = 3
 
 

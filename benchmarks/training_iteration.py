@@ -38,7 +38,7 @@ class Problem:
 
     resolution: int = 32
     channels: tuple[int, ...] = (64, 128, 128)
-    batch_size: int = 8
+    batch_size: int = 4
     nfe: int = 3
     rounds: int = 1
     updates: int = 5
