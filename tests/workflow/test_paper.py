@@ -96,10 +96,16 @@ def test_from_a_checkpoint_and_archives_to_the_table_beside_the_paper_s(folder):
     assert result.returncode == 0, result.stdout + result.stderr
     root = folder / "results/paper_fsig"
     assert "imported from: ffhq.pt" in (root / "models/source_teacher/README.md").read_text()
+    row = json.loads((root / "metrics/babies/shots10/uni-dad/seed0/nfe3.json").read_text())
+    assert row["extractor"] == "inception-legacy_pytorch, lpips-vgg"
     table = pd.read_csv(root / "tables/comparison.csv")
-    trained = table[(table.target == "babies") & ~table.control]
-    assert list(trained.variant.unique()) == ["FT", "FT-DMD2", "Uni-DAD"]
-    assert (trained[trained.metric == "frechet_distance"]["mean"] > 0).all()
+    babies = table[table.target == "babies"].pivot(index="variant", columns="metric", values="mean")
+    trained = babies.loc[["FT", "FT-DMD2", "Uni-DAD"]]
+    assert set(babies.index) == {*trained.index, "Source teacher", "Training images"}
+    assert babies.memorisation["Training images"] == 1
+    assert (trained.memorisation == 0).all()
+    assert 0 < babies.frechet_distance["Training images"] < trained.frechet_distance.min()
+    assert (trained.intra_lpips > 0).all()
     text = (root / "tables/comparison.md").read_text()
     for published in ("57.06", "57.11", "45.09"):
         assert published in text
