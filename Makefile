@@ -36,7 +36,7 @@ smoke: $(READY)
 	pytest -n 2 --dist loadfile -m workflow
 
 benchmarks: $(READY)
-	python -m benchmarks
+	OMP_NUM_THREADS=1 python -m benchmarks
 
 schema: $(READY)
 	unidad schema > workflow/schemas/config.schema.json

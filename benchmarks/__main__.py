@@ -65,6 +65,7 @@ def machine() -> str:
 
 def _page(results: Iterable[Result], repeats: int) -> list[str]:
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES)
+    clock = "seconds of the " + ("clock" if torch.cuda.is_available() else "processor")
     return [
         "# Benchmarks",
         "",
@@ -73,7 +74,7 @@ def _page(results: Iterable[Result], repeats: int) -> list[str]:
         f"- machine: {machine()}",
         f"- commit: {commit()}",
         f"- Python {platform.python_version()}, {versions}",
-        f"- {repeats} repeats, ours and the reference in turns",
+        f"- {clock}; {repeats} repeats, ours and the reference in turns",
         "",
         "| subject | problem | ours, s | reference, s | ratio | of the repeats | in networks "
         "| passes: ours | encoder alone | reference |",

@@ -93,8 +93,7 @@ class Result:
 
     Attributes:
         subject, problem: of the comparison.
-        seconds, reference_seconds: the fastest of the repeats, for other work on the machine can
-            only add to them.
+        seconds, reference_seconds: the fastest of the repeats, for disturbances can only add.
         ratio: the reference's seconds over ours.
         smallest_ratio, largest_ratio: of the repeats, each a pair run one after the other.
         network_share: share of our time in network passes, backward ones included: what is left
@@ -146,7 +145,11 @@ def measure(comparison: Comparison, repeats: int) -> Result:
 
 
 def now() -> float:
-    """Seconds on the clock, once the GPU has done what it was asked."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    """Seconds of the processor, which other work does not change; with a GPU, of the clock.
+
+    The GPU has done by then what it was asked.
+    """
+    if not torch.cuda.is_available():
+        return time.process_time()
+    torch.cuda.synchronize()
     return time.perf_counter()
