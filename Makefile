@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export PATH := $(abspath $(VENV)/bin):$(PATH)
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: reproduce report test lint unit smoke schema clean
+.PHONY: reproduce report test lint unit smoke benchmarks schema clean
 
 reproduce: $(READY)
 	snakemake --cores $(CORES) --configfile $(CONFIG)
@@ -34,6 +34,9 @@ unit: $(READY)
 
 smoke: $(READY)
 	pytest -n 2 --dist loadfile -m workflow
+
+benchmarks: $(READY)
+	OMP_NUM_THREADS=1 python -m benchmarks
 
 schema: $(READY)
 	unidad schema > workflow/schemas/config.schema.json

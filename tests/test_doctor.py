@@ -35,7 +35,7 @@ def here(tmp_path, monkeypatch):
 
 def found(**changes) -> dict[str, Finding]:
     Path("c.yaml").write_text(yaml.safe_dump(CONFIG | changes))
-    return {finding.topic: finding for finding in examine(Path("c.yaml"), Path("rates.csv"))}
+    return {finding.topic: finding for finding in examine(Path("c.yaml"))}
 
 
 def photos(count):
@@ -99,7 +99,7 @@ def test_downloads_are_announced(monkeypatch):
 
 def test_a_wrong_configuration_is_a_line_for_each_mistake():
     Path("c.yaml").write_text(yaml.safe_dump(CONFIG | {"shots": [0], "seeds": []}))
-    lines = [str(f) for f in examine(Path("c.yaml"), Path("rates.csv")) if f.state == MISSING]
+    lines = [str(f) for f in examine(Path("c.yaml")) if f.state == MISSING]
     assert [line.split(": ")[2] for line in lines] == ["shots.0", "seeds"]
     assert lines[0].startswith("missing configuration: c.yaml: shots.0: Input should be")
 

@@ -7,9 +7,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from unidad.config import parse_config
-from unidad.errors import UserError
-from unidad.estimate import describe, estimate, model_bytes, read_rates
+from unidad.estimate import describe, estimate, model_bytes
 from unidad.plan_subjects import make_plan
+from unidad.rates import OWN, Rate, read_rates
 
 PARAMETERS = 1000
 MODEL = 4 * PARAMETERS
@@ -64,7 +64,10 @@ def test_hours(plan, rates):
     evaluations = 100 * 20 + 2 * (100 * 25 + 100 * 3 + 2 * 100 * 3)
     assert found.drawing == pytest.approx(evaluations * 0.36 / 3600)
     assert found.unknown == set()
-    assert describe(found, rates)[0] == "GPU hours: about 5.9: training 5.0, drawing 0.9"
+    assert describe(found, rates)[:2] == [
+        "GPU hours: about 5.9: training 5.0, drawing 0.9",
+        f"rates: finetune, sampling, unidad from {rates} (ours)",
+    ]
 
 
 def test_bytes(plan):
@@ -76,15 +79,18 @@ def test_bytes(plan):
     assert found.disk == found.images + found.models + found.checkpoints
 
 
-def test_what_is_not_known_is_said(plan, rates, tmp_path):
-    found = estimate(plan, {("finetune", 64, 2): 0.5})
+def test_what_is_not_known_is_said(plan, rates):
+    found = estimate(plan, {("finetune", 64, 2): Rate(0.5, OWN)})
     assert found.unknown == {"unidad", "sampling"}
-    assert describe(found, rates)[0] == (
-        f"GPU hours: at least 1.0; no rate of sampling, unidad at this size in {rates}"
-    )
-    assert read_rates(tmp_path / "nothing.csv") == {}
+    assert describe(found, rates)[:2] == [
+        "GPU hours: at least 1.0; no rate of sampling, unidad at this size, neither in "
+        f"{rates} nor from a finished run",
+        "rates: finetune from this experiment's finished runs",
+    ]
     nothing = estimate(plan, {})
-    assert describe(nothing, rates)[0].startswith("GPU hours: unknown; no rate of finetune, ")
+    hours, disk = describe(nothing, rates)
+    assert hours.startswith("GPU hours: unknown; no rate of finetune, ")
+    assert disk.startswith("disk: ")
     elsewhere = make_plan(plan.config.model_copy(update={"source_teacher": "absent.pt"}))
     found = estimate(elsewhere, {})
     assert (found.models, found.checkpoints, found.disk) == (None, None, found.images)
@@ -108,9 +114,3 @@ def test_model_bytes(teacher, tmp_path):
     (tmp_path / "b.safetensors").write_bytes(b"no safetensors")
     assert model_bytes(tmp_path / "b.safetensors") is None
     assert model_bytes(tmp_path / "nothing") is None
-
-
-def test_another_table_is_refused(tmp_path):
-    (tmp_path / "rates.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(UserError, match=r"rates\.csv: not a table of rates .* columns are method"):
-        read_rates(tmp_path / "rates.csv")

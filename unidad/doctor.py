@@ -17,7 +17,7 @@ from unidad import __version__
 from unidad.config import Archive, Config, load_config
 from unidad.data.folder import image_paths
 from unidad.errors import UserError
-from unidad.estimate import estimate, read_rates
+from unidad.estimate import estimate
 from unidad.metrics.pretrained import FOLDER, weights_file
 from unidad.metrics.subject.protocols import PROTOCOLS
 from unidad.plan import Plan
@@ -47,12 +47,11 @@ class Finding:
         return f"{self.state:<8}{self.topic}: {self.text}"
 
 
-def examine(config_file: Path, rates: Path) -> list[Finding]:
+def examine(config_file: Path) -> list[Finding]:
     """Look at everything that an experiment needs, and change nothing.
 
     Args:
         config_file: its configuration.
-        rates: see `read_rates`.
     """
     findings = [*_environment(), _gpu()]
     try:
@@ -67,7 +66,7 @@ def examine(config_file: Path, rates: Path) -> list[Finding]:
     if config.resolution > BOUND_TO_GPU and not torch.cuda.is_available():
         side = f"{config.resolution}x{config.resolution}"
         findings.append(Finding(NOTE, "GPU", f"{side} images want one; see docs/workflow.md"))
-    return [*findings, _disk(plan, rates), *_models(config), *_weights(config), *_data(plan)]
+    return [*findings, _disk(plan), *_models(config), *_weights(config), *_data(plan)]
 
 
 def _environment() -> Iterator[Finding]:
@@ -115,8 +114,8 @@ def _gpu() -> Finding:
     return Finding(OK, "GPU", f"{count} x {device.name}, {memory:.0f} GB, {half}")
 
 
-def _disk(plan: Plan, rates: Path) -> Finding:
-    needed, free = estimate(plan, read_rates(rates)).disk, shutil.disk_usage(".").free
+def _disk(plan: Plan) -> Finding:
+    needed, free = estimate(plan, rates={}).disk, shutil.disk_usage(".").free
     text = f"{free / 1e9:.1f} GB free, about {needed / 1e9:.1f} GB wanted"
     if needed > free:
         return Finding(MISSING, "disk", f"{text}; make room, or make results/ a link elsewhere")

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from unidad.config import AnyVariant, UnidadVariant
-from unidad.errors import UserError
 from unidad.plan import Plan, Row
+from unidad.rates import SAMPLING, Key, Rates
 
-SAMPLING = "sampling"
-COLUMNS = ("method", "resolution", "batch_size", "seconds", "device")
 FLOAT = 4
 ADAM = 3
 """Copies of a trained network in a checkpoint: weights and AdamW's two moments."""
 PUBLISHED_FEATURES, OWN_FEATURES = 2048, 128
-
-Rates = dict[tuple[str, int, int], float]
 
 
 @dataclass
@@ -28,7 +23,8 @@ class Estimate:
 
     Attributes:
         training, drawing: hours, as far as rates are known.
-        unknown: what has no rate: ``dmd2``, ``sampling``.
+        sources: where rates were measured → whose: ``dmd2``, ``sampling``.
+        unknown: what has no rate.
         models: bytes of all models at the end; None where the source teacher is not here.
         checkpoints: bytes while a run trains, the largest one; None likewise.
         images: bytes of image sets before compression, and of features.
@@ -36,6 +32,7 @@ class Estimate:
 
     training: float = 0.0
     drawing: float = 0.0
+    sources: dict[str, set[str]] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
     models: int | None = None
     checkpoints: int | None = None
@@ -47,31 +44,6 @@ class Estimate:
         return self.images + (self.models or 0) + (self.checkpoints or 0)
 
 
-def read_rates(path: Path) -> Rates:
-    """Measured rates: (method, resolution, batch size) → seconds.
-
-    A CSV file with the columns method, resolution, batch_size, seconds and device. Seconds are
-    those of one student update of a method; of ``sampling``, those of one network evaluation of one
-    image. No file, no rates.
-
-    Raises:
-        UserError: another table, or a value that is no number.
-    """
-    if not path.exists():
-        return {}
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    try:
-        return {
-            (row["method"], int(row["resolution"]), int(row["batch_size"])): float(row["seconds"])
-            for row in rows
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path}: not a table of rates ({error!r}); its columns are {', '.join(COLUMNS)}"
-        ) from None
-
-
 def estimate(plan: Plan, rates: Rates) -> Estimate:
     """Add up an experiment's training runs and drawn images, each image set once."""
     result = Estimate()
@@ -79,39 +51,53 @@ def estimate(plan: Plan, rates: Rates) -> Estimate:
         variant = plan.config.variants[run.label]
         training = variant.training
         key = (variant.method, plan.config.resolution, training.batch_size)
-        result.training += _hours(training.student_updates, key, rates, result.unknown)
+        result.training += _hours(training.student_updates, key, rates, result)
         drawn = training.snapshots * variant.nfe * plan.config.evaluation.samples
-        result.drawing += _drawing(plan, drawn, rates, result.unknown)
+        result.drawing += _drawing(plan, drawn, rates, result)
     for row in {row.images: row for row in plan.rows()}.values():
         count = plan.sample_count(row)
         result.images += count * _bytes_of_image(plan)
         if _is_drawn(row):
-            result.drawing += _drawing(plan, count * row.nfe, rates, result.unknown)
+            result.drawing += _drawing(plan, count * row.nfe, rates, result)
     if plan.config.uses_source_images:
         result.images += plan.config.source.images * 3 * plan.config.resolution**2
     _add_models(plan, result)
     return result
 
 
-def describe(found: Estimate, rates: Path) -> list[str]:
-    """The estimate in two lines."""
+def describe(found: Estimate, table: Path) -> list[str]:
+    """The estimate in lines.
+
+    Args:
+        found: by `estimate`.
+        table: the file of rates, for what is missing there.
+    """
     hours = found.training + found.drawing
-    missing = f"no rate of {', '.join(sorted(found.unknown))} at this size in {rates}"
+    missing = (
+        f"no rate of {', '.join(sorted(found.unknown))} at this size, neither in {table} nor from "
+        "a finished run"
+    )
     if not found.unknown:
         time = f"about {hours:.1f}: training {found.training:.1f}, drawing {found.drawing:.1f}"
     elif hours:
         time = f"at least {hours:.1f}; {missing}"
     else:
         time = f"unknown; {missing}"
-    space = f"images and features {_gigabytes(found.images)}"
+    return [f"GPU hours: {time}", *_whence(found.sources), f"disk: {_space(found)}"]
+
+
+def _whence(sources: dict[str, set[str]]) -> list[str]:
+    """One line on where the rates come from; none where there are none."""
+    named = [f"{', '.join(sorted(whose))} from {source}" for source, whose in sources.items()]
+    return [f"rates: {'; '.join(sorted(named))}"] if named else []
+
+
+def _space(found: Estimate) -> str:
+    images = f"images and features {_gigabytes(found.images)}"
     if found.models is None:
-        space += ", models unknown: the source teacher is not here"
-    else:
-        space += (
-            f", models {_gigabytes(found.models)}, and "
-            f"{_gigabytes(found.checkpoints)} while a run trains"
-        )
-    return [f"GPU hours: {time}", f"disk: {space}"]
+        return f"{images}, models unknown: the source teacher is not here"
+    models, checkpoints = _gigabytes(found.models), _gigabytes(found.checkpoints)
+    return f"{images}, models {models}, and {checkpoints} while a run trains"
 
 
 def model_bytes(origin: Path) -> int | None:
@@ -162,18 +148,20 @@ def _trained(variant: AnyVariant) -> int:
     return 3 if online else 2
 
 
-def _hours(count: int, key: tuple[str, int, int], rates: Rates, unknown: set[str]) -> float:
+def _hours(count: int, key: Key, rates: Rates, result: Estimate) -> float:
+    """Hours of so many updates or evaluations; notes where the rate comes from, or its absence."""
     if key not in rates:
-        unknown.add(key[0])
+        result.unknown.add(key[0])
         return 0.0
-    return count * rates[key] / 3600
+    result.sources.setdefault(rates[key].source, set()).add(key[0])
+    return count * rates[key].seconds / 3600
 
 
-def _drawing(plan: Plan, evaluations: int, rates: Rates, unknown: set[str]) -> float:
+def _drawing(plan: Plan, evaluations: int, rates: Rates, result: Estimate) -> float:
     if not evaluations:
         return 0.0
     key = (SAMPLING, plan.config.resolution, plan.config.evaluation.batch_size)
-    return _hours(evaluations, key, rates, unknown)
+    return _hours(evaluations, key, rates, result)
 
 
 def _is_drawn(row: Row) -> bool:

@@ -37,10 +37,14 @@ def test_summary_tells_what_it_costs(config, told):
         "method,resolution,batch_size,seconds,device\nfinetune,32,8,3600,x\ndmd2,32,8,0,x\n"
     )
     status, out, err = told("plan", "--config", config(), "--summary", "--rates", "rates.csv")
-    assert (status, err, len(out)) == (0, [], 3)
+    assert (status, err, len(out)) == (0, [], 4)
     assert out[0] == "2 training runs, 5 measured rows, under results/tiny/"
-    assert out[1] == "GPU hours: at least 7.0; no rate of sampling at this size in rates.csv"
-    assert out[2] == (
+    assert out[1] == (
+        "GPU hours: at least 7.0; no rate of sampling at this size, neither in rates.csv nor from "
+        "a finished run"
+    )
+    assert out[2] == "rates: dmd2, finetune from rates.csv (x)"
+    assert out[3] == (
         "disk: images and features 0.0 GB, models 0.0 GB, and 0.2 GB while a run trains"
     )
 

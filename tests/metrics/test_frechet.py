@@ -46,6 +46,16 @@ def test_equals_the_closed_form_for_two_by_two():
     assert distance == pytest.approx(5 + 3 - 2 * trace)
 
 
+def test_fewer_images_than_dims_on_either_side():
+    """Rows as they are on one side, reduced on the other, against the covariances' own roots."""
+    first, second = correlated(20, 48, 0.0), correlated(300, 48, 0.3)
+    gaussians = [torch.from_numpy(moment) for rows in (first, second) for moment in moments(rows)]
+    expected = gaussian_frechet_distance(*gaussians)
+    assert expected > 5
+    assert frechet_distance(first, second) == pytest.approx(expected, abs=1e-6)
+    assert frechet_distance(second, first) == pytest.approx(expected, abs=1e-6)
+
+
 def test_hand_computed_samples():
     """Means 1 and 5, deviations 2^(1/2) and 8^(1/2)."""
     assert frechet_distance([[0.0], [2.0]], [[3.0], [7.0]]) == pytest.approx(16 + 2)

@@ -14,8 +14,8 @@ from cleanfid.inception_torchscript import InceptionV3W
 from cleanfid.utils import ResizeDataset
 from PIL import Image
 from prdc import compute_prdc
+from random_networks import inception_weights
 from torch import nn
-from torchvision.models import inception_v3
 
 from unidad.config import PublishedFeatures
 from unidad.data.image_set import ImageSet
@@ -32,23 +32,6 @@ from unidad.metrics.statistics import cached_statistics
 
 SCIPY = tuple(int(part) for part in scipy.__version__.split(".")[:2])
 COUNT, DIMS = 5, 3
-
-
-def random_weights() -> dict[str, torch.Tensor]:
-    """He's initialisation keeps features of order 1; uneven statistics of every batch norm.
-
-    Without the counters of batches, as in the published file.
-    """
-    torch.manual_seed(0)
-    network = inception_v3(num_classes=1008, aux_logits=False, init_weights=False)
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight)
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_var, 0.8, 1.2)
-            nn.init.normal_(module.running_mean, std=0.1)
-    state = network.state_dict()
-    return {name: tensor for name, tensor in state.items() if "num_batches" not in name}
 
 
 class Wrapped(nn.Module):
@@ -93,7 +76,7 @@ def on_the_cpu():
 @pytest.fixture(scope="module")
 def weights():
     with warnings.catch_warnings(action="ignore"):
-        return random_weights()
+        return inception_weights()
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,7 @@
-"""The paper's configuration runs for real with a small network: the same keys, other sizes."""
+"""The paper's configuration runs for real with a small network: the same keys, other sizes.
+
+The networks that measure are random ones of the true architecture.
+"""
 
 import json
 import os
@@ -15,6 +18,7 @@ import torch
 import yaml
 from adm_reference import Adm, random_state
 from PIL import Image
+from random_networks import inception_weights, save_as_published, vgg_weights
 
 from unidad.data.faces import render
 
@@ -33,6 +37,27 @@ def pictures(path, domain, indices):
             archive.writestr(f"{domain}/{index}.png", file.getvalue())
 
 
+def replace_once(file, old, new):
+    text = file.read_text()
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new))
+
+
+def random_measuring_networks(folder):
+    """Weights where UNIDAD_WEIGHTS will point to, and their names in the copy of the package.
+
+    A published file is known by the digest in its name, which no random weights have.
+    """
+    weights, metrics = folder / "weights", folder / "unidad/metrics"
+    weights.mkdir()
+    inception = save_as_published(inception_weights(), "inception", weights)
+    vgg = save_as_published(vgg_weights(), "vgg16", weights)
+    address = "inception_pytorch.FID_WEIGHTS_URL"
+    replace_once(metrics / "inception.py", address, f'"https://server.example/{inception}"')
+    address = "VGG16_Weights.IMAGENET1K_V1.url"
+    replace_once(metrics / "lpips_network.py", address, f'"https://server.example/{vgg}"')
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A clone with a guided-diffusion checkpoint, archives of images, and a smaller experiment."""
@@ -42,9 +67,10 @@ def folder(tmp_path_factory):
     shutil.copy(ROOT / "Snakefile", folder)
     (folder / "models").mkdir()
     torch.save(random_state(ADM), folder / "models/ffhq.pt")
-    pictures(folder / "data/ffhq.zip", "faces", range(30))
+    random_measuring_networks(folder)
+    pictures(folder / "data/ffhq.zip", "faces", range(10))
     pictures(folder / "data/train.zip", "babies", range(10))
-    pictures(folder / "data/test.zip", "babies", range(50))
+    pictures(folder / "data/test.zip", "babies", range(22))
     raw = yaml.safe_load((ROOT / "configs/paper_fsig.yaml").read_text())
     raw["targets"]["babies"] |= {"folder": "data/train.zip", "reference": "data/test.zip"}
     raw |= {
@@ -52,8 +78,7 @@ def folder(tmp_path_factory):
         "source": raw["source"] | {"folder": "data/ffhq.zip"},
         "targets": {"babies": raw["targets"]["babies"]},
         "variants": {name: raw["variants"][name] for name in ("FT", "DMD2", "FT-DMD2", "Uni-DAD")},
-        "evaluation": {"samples": 20, "batch_size": 10, "source_nfe": 2},
-        "feature_network": "shipped",
+        "evaluation": {"samples": 16, "batch_size": 16, "source_nfe": 2},
     }
     raw["training"] |= {"student_updates": 2, "checkpoint_every": 1, "sample_every": 0}
     raw["distillation"]["fake_score_updates_per_student_update"] = 1
@@ -62,18 +87,27 @@ def folder(tmp_path_factory):
 
 
 def test_from_a_checkpoint_and_archives_to_the_table_beside_the_paper_s(folder):
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "UNIDAD_WEIGHTS": str(folder / "weights"),
+    }
     command = ["snakemake", "--cores", "2", "--configfile", "small.yaml"]
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     root = folder / "results/paper_fsig"
     assert "imported from: ffhq.pt" in (root / "models/source_teacher/README.md").read_text()
+    row = json.loads((root / "metrics/babies/shots10/uni-dad/seed0/nfe3.json").read_text())
+    assert row["extractor"] == "inception-legacy_pytorch, lpips-vgg"
     table = pd.read_csv(root / "tables/comparison.csv")
-    trained = table[(table.target == "babies") & ~table.control]
-    assert list(trained.variant.unique()) == ["FT", "FT-DMD2", "Uni-DAD"]
-    assert (trained[trained.metric == "frechet_distance"]["mean"] > 0).all()
+    babies = table[table.target == "babies"].pivot(index="variant", columns="metric", values="mean")
+    trained = babies.loc[["FT", "FT-DMD2", "Uni-DAD"]]
+    assert set(babies.index) == {*trained.index, "Source teacher", "Training images"}
+    assert babies.memorisation["Training images"] == 1
+    assert (trained.memorisation == 0).all()
+    assert 0 < babies.frechet_distance["Training images"] < trained.frechet_distance.min()
+    assert (trained.intra_lpips > 0).all()
     text = (root / "tables/comparison.md").read_text()
     for published in ("57.06", "57.11", "45.09"):
         assert published in text
     manifest = json.loads((root / "data/babies/manifest.json").read_text())
-    assert manifest["files"]["reference.npz"]["images"] == 40
+    assert manifest["files"]["reference.npz"]["images"] == 12

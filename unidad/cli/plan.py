@@ -34,12 +34,11 @@ def _add_plan(verbs: Verbs) -> None:
     parser.add_argument(
         "--summary", action="store_true", help="tell GPU hours and disk space, not every run"
     )
-    _add_rates(parser)
-
-
-def _add_rates(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--rates", type=Path, default=RATES, help=f"CSV of measured rates (default {RATES})"
+        "--rates",
+        type=Path,
+        default=RATES,
+        help=f"CSV of rates measured elsewhere (default {RATES})",
     )
 
 
@@ -61,9 +60,10 @@ def _plan(options: argparse.Namespace) -> None:
 
 
 def _summarise(plan: Plan, rates: Path) -> None:
-    from unidad.estimate import describe, estimate, read_rates
+    from unidad.estimate import describe, estimate
+    from unidad.rates import known_rates
 
-    for line in describe(estimate(plan, read_rates(rates)), rates):
+    for line in describe(estimate(plan, known_rates(plan, rates)), rates):
         print(line)
 
 
@@ -87,13 +87,12 @@ def _add_doctor(verbs: Verbs) -> None:
         "doctor --config configs/paper_fsig.yaml",
     )
     parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="YAML file")
-    _add_rates(parser)
 
 
 def _doctor(options: argparse.Namespace) -> int:
     from unidad.doctor import MISSING, examine
 
-    findings = examine(options.config, options.rates)
+    findings = examine(options.config)
     for finding in findings:
         print(finding)
     return int(any(finding.state == MISSING for finding in findings))

@@ -11,9 +11,10 @@ from unidad.metrics.rows import Rows, as_rows, same_width
 def frechet_distance(samples: Rows, reference: Rows) -> float:
     """Squared 2-Wasserstein distance of two fitted Gaussians (Heusel et al. 2017, eq. 6).
 
-    ``|m1 - m2|^2 + tr(C1) + tr(C2) - 2 tr (C1 C2)^(1/2)``, covariances with N - 1. The last trace
-    is the sum of the singular values of ``C1^(1/2) C2^(1/2)``: no root of a product that is not
-    symmetric, and nothing to add to the diagonal when a covariance is singular.
+    ``|m1 - m2|^2 + tr(C1) + tr(C2) - 2 tr (C1 C2)^(1/2)``, covariances with N - 1. With factors
+    ``C = F^T F`` the last trace is the sum of the singular values of ``F1 F2^T``: no root of a
+    product that is not symmetric, and nothing to add to the diagonal when a covariance is singular.
+    Rows are a factor themselves, so that no covariance is formed.
 
     Args:
         samples: (N, D), N at least 2.
@@ -26,7 +27,9 @@ def frechet_distance(samples: Rows, reference: Rows) -> float:
     Raises:
         UserError: too few rows, differing D, or values that are not finite.
     """
-    return distance_to_gaussian(samples, *moments(as_rows(reference, "the reference", 2)))
+    rows, others = as_rows(samples, "samples", 2), as_rows(reference, "the reference", 2)
+    same_width(rows, others)
+    return _distance(*_factored(rows), *_factored(others))
 
 
 def distance_to_gaussian(samples: Rows, mean: Tensor, covariance: Tensor) -> float:
@@ -39,7 +42,7 @@ def distance_to_gaussian(samples: Rows, mean: Tensor, covariance: Tensor) -> flo
     """
     rows = as_rows(samples, "samples", 2)
     same_width(rows, covariance)
-    return gaussian_frechet_distance(*moments(rows), mean, covariance)
+    return _distance(*_factored(rows), mean, _root(covariance))
 
 
 def moments(rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,10 +54,20 @@ def gaussian_frechet_distance(
     mean1: Tensor, covariance1: Tensor, mean2: Tensor, covariance2: Tensor
 ) -> float:
     """The distance from means (D,) and covariances (D, D), float64."""
-    roots = _root(covariance1) @ _root(covariance2)
-    traces = covariance1.trace() + covariance2.trace()
-    squared = (mean1 - mean2).square().sum() + traces - 2 * torch.linalg.svdvals(roots).sum()
-    return max(squared.item(), 0.0)
+    return _distance(mean1, _root(covariance1), mean2, _root(covariance2))
+
+
+def _distance(mean1: Tensor, factor1: Tensor, mean2: Tensor, factor2: Tensor) -> float:
+    traces = factor1.square().sum() + factor2.square().sum()
+    root = torch.linalg.svdvals(factor1 @ factor2.T).sum()
+    return max(((mean1 - mean2).square().sum() + traces - 2 * root).item(), 0.0)
+
+
+def _factored(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (D,) and a factor (K, D) of the covariance of rows (N, D), K the smaller of N and D."""
+    mean = rows.mean(0)
+    factor = (rows - mean) / (len(rows) - 1) ** 0.5
+    return mean, factor if len(rows) <= rows.shape[1] else torch.linalg.qr(factor, mode="r").R
 
 
 def _root(covariance: Tensor) -> Tensor:
