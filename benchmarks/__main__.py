@@ -60,7 +60,7 @@ def machine() -> str:
     except (OSError, IndexError):
         processor = platform.processor() or platform.machine()
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{os.cpu_count()} cores {processor}{gpu}; {torch.get_num_threads()} threads"
+    return f"{os.cpu_count()} cores {processor}{gpu}; threads: {torch.get_num_threads()}"
 
 
 def _page(results: Iterable[Result], repeats: int) -> list[str]:
