@@ -374,7 +374,8 @@ class Lora(Section):
     rank: Count = 16
     """Of the adapters."""
     layers: Literal["attention", "all"] = "attention"
-    """Adapt the attention's projections, or all linear layers and convolutions."""
+    """Adapt the attention's projections, or all linear layers and convolutions. EchoDistill adapts
+    the keys and values of cross-attention whatever stands here."""
 
 
 class PriorImages(Section):

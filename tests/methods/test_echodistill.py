@@ -377,6 +377,10 @@ def test_adapters_take_the_place_of_keys_and_values(make_echo_spec):
         names = {name for name in moved[group] if name != "token.embedding"}
         assert names
         assert all(name.startswith(group) and ".lora_" in name for name in names)
+        assert {tuple(name.split(".lora_")[0].split(".")[-2:]) for name in names} == {
+            ("attn2", "to_k"),
+            ("attn2", "to_v"),
+        }
 
 
 def test_the_sample_grid_shows_the_student_under_the_learned_word(make_echo_spec, tmp_path):

@@ -133,10 +133,10 @@ def _echodistill(spec: RunSpec) -> EchoDistill:
     student = _student(spec, load)
     teacher = _on_base(spec, load(spec.teacher), student)
     for network in (student, teacher):
-        if spec.text_to_image.lora is None:
+        if (lora := spec.text_to_image.lora) is None:
             train_keys_and_values(network.unet)
         else:
-            _adapted(spec, network)
+            add_lora(network.unet, lora.rank, "keys_and_values")
     features = {name: load_frozen_features(name, at) for name, at in variant.features.items()}
     perceptual = _perceptual(features.values()) if variant.texture == "lpips" else None
     photos = to_tensor(ImageSet.load(spec.data).images)

@@ -11,10 +11,13 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
-Layers = Literal["attention", "all"]
+Layers = Literal["attention", "keys_and_values", "all"]
 Model = TypeVar("Model", bound=nn.Module)
 
-ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+NAMES = {
+    "attention": ("to_q", "to_k", "to_v", "to_out.0"),
+    "keys_and_values": ("attn2.to_k", "attn2.to_v"),
+}
 
 
 def add_lora(unet: nn.Module, rank: int, layers: Layers = "attention") -> list[nn.Parameter]:
@@ -26,16 +29,17 @@ def add_lora(unet: nn.Module, rank: int, layers: Layers = "attention") -> list[n
     Args:
         unet: a ``UNet2DModel`` or ``UNet2DConditionModel``.
         rank: of the adapters.
-        layers: ``attention`` (the projections of self- and cross-attention) or ``all`` linear
-            layers and convolutions.
+        layers: ``attention`` (the projections of self- and cross-attention), ``keys_and_values``
+            (those two of cross-attention alone) or ``all`` linear layers and convolutions.
 
     Returns:
         The trainable parameters: those of the adapters.
     """
-    names = list(ATTENTION)
     if layers == "all":
         kinds = (nn.Linear, nn.Conv2d)
         names = [name for name, module in unet.named_modules() if isinstance(module, kinds)]
+    else:
+        names = list(NAMES[layers])
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=names), unet)
     return [parameter for parameter in unet.parameters() if parameter.requires_grad]
 
