@@ -216,3 +216,13 @@ def test_files(tmp_path):
     blocks = (tmp_path / "comparison.md").read_text().split("## ")[1:]
     columns = pd.read_csv(io.StringIO(blocks[0]), sep="|", skiprows=1).iloc[1:, 1].str.strip(" *")
     assert list(columns)[: len(ORDER)] == ORDER
+
+
+@pytest.mark.parametrize(
+    ("extractor", "comparable"),
+    [("synthetic-faces", False), ("inception-legacy_pytorch, lpips-vgg", True)],
+)
+def test_only_published_networks_compare_with_the_paper(extractor, comparable):
+    notes = " ".join(table(comparison([result() | {"extractor": extractor}])).notes)
+    assert ("not comparable with ours" in notes) is not comparable
+    assert ("compare with ours, whose FD is then the FID, where" in notes) is comparable

@@ -175,11 +175,17 @@ def _remarks(rows: pd.DataFrame, features: str) -> Iterable[str]:
 
 
 def _about_domains(features: str) -> str:
-    return (
+    about = (
         f"FD (Fréchet distance), KD (kernel distance) and Intra-LPIPS are measured on {features}. "
         "The paper's columns are its authors' numbers on photographs at 256×256, with Inception "
-        "and VGG features: they stand here for orientation and are not comparable with ours."
+        "and VGG features: they "
     )
+    if features.startswith("inception-"):
+        return about + (
+            "compare with ours, whose FD is then the FID, where data sets, resolution and numbers "
+            "of images are the paper's, too."
+        )
+    return about + "stand here for orientation and are not comparable with ours."
 
 
 def _about_subjects(features: str) -> str:
