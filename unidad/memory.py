@@ -27,7 +27,7 @@ def checkpoint_activations(networks: Iterable[nn.Module]) -> None:
 def store_in_bf16(teachers: Iterable[DiffusionNetwork]) -> None:
     """Round the weights of frozen networks to bfloat16, and run them under its autocast."""
     for teacher in teachers:
-        teacher.unet.to(torch.bfloat16)
+        nn.Module.to(teacher.unet, torch.bfloat16)  # diffusers' own warns, of an empty list
         teacher.bf16 = True
 
 
