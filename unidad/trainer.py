@@ -364,7 +364,11 @@ class Trainer:
             "seconds": round(self.seconds, 3),
             "seconds_per_iteration": self.seconds / self.total,
             "peak_memory_mb": round(peak, 1),
-            "parameters": sum(p.numel() for p in self.method.student.parameters()),
+            "parameters": sum(
+                weight.numel()
+                for name, weight in self.method.student.named_parameters()
+                if ".lora_" not in name  # adapters are merged into the exported model
+            ),
         }
 
 

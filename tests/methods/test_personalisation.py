@@ -226,10 +226,13 @@ def test_diffusers_alone_draws_the_trained_student_s_images(make_subject_spec, t
     spec = make_subject_spec("unidad", training, {"lora": lora})
     before = build_method(spec).student
     with torch.enable_grad():
-        student = trained(spec, tmp_path / "run").result
+        trainer = trained(spec, tmp_path / "run")
+    student = trainer.result
     export(student, spec, tmp_path / "model")
     pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "model")
     pipeline.set_progress_bar_config(disable=True)
+    count = sum(weight.numel() for weight in pipeline.unet.parameters())
+    assert trainer.run()["parameters"] == count
     eps = torch.randn(SHAPE, generator=generator(6))
     text, _, _ = embeddings(spec)
     sigma = torch.full((2,), student.sigma_max)
