@@ -860,6 +860,8 @@ def _check_text_to_image(spec: RunSpec) -> None:
         )
     if variant.sampler == "few_step" and variant.nfe != 1:
         raise ValueError(f"text_to_image: students draw in one step; variant.nfe is {variant.nfe}")
+    if variant.sampler == "heun":
+        raise ValueError("text_to_image: many-step models draw with ddim; variant.sampler is heun")
     if spec.text_to_image.prior is not None and variant.method != "finetune":
         raise ValueError(f"text_to_image.prior goes with method finetune, not {variant.method}")
     if spec.text_to_image.prior is not None and spec.text_to_image.prompts is None:

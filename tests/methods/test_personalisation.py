@@ -326,6 +326,10 @@ def test_unfit_prompts_are_one_clear_line(make_subject_spec, tmp_path, changes, 
         ({"diffusion": {}}, "needs diffusion.spacing 'timesteps'"),
         ({"diffusion": {"spacing": "timesteps", "student_sigma_max": 20}}, "student_sigma_max"),
         ({"variant": {"method": "dmd2", "nfe": 3}}, "students draw in one step; variant.nfe is 3"),
+        (
+            {"variant": {"method": "finetune", "nfe": 5, "sampler": "heun"}},
+            "many-step models draw with ddim; variant.sampler is heun",
+        ),
         ({"variant": {"method": "unidad", "nfe": 1}}, "dmd_target_share: a run needs a number"),
     ],
 )
