@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from benchmarks.networks import PlainNetwork, adm
 from benchmarks.runner import Comparison, Meter, Side
 from unidad import sampling
+from unidad.data.image_set import to_uint8
 from unidad.diffusion import student_levels
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.pipeline import UnidadPipeline
@@ -73,12 +73,6 @@ def reference(problem: Problem, network: DiffusionNetwork) -> Side:
         for sigma in levels:
             x = x0 + sigma * torch.randn(shape, generator=generator).to(device)
             x0 = plain(x, sigma[None])
-        return quantised(x0[0])
+        return to_uint8(x0)[0]
 
     return Side(lambda: np.stack([draw(index) for index in range(problem.images)]), meter)
-
-
-def quantised(image: Tensor) -> np.ndarray:
-    """[-1, 1] (3, H, W) → uint8 (H, W, 3), rounded."""
-    levels = ((image.clamp(-1, 1) + 1) * 127.5).round().byte()
-    return levels.permute(1, 2, 0).cpu().numpy()

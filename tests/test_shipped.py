@@ -18,12 +18,7 @@ from unidad.metrics.clip import load_clip
 from unidad.metrics.clip_fitness import clip_fitness
 from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.frechet import frechet_distance
-from unidad.models import (
-    SHIPPED_FEATURE_NETWORK,
-    SHIPPED_SCENE_NETWORK,
-    SHIPPED_SOURCE_TEACHER,
-    SHIPPED_TEXT_TO_IMAGE,
-)
+from unidad.models import SHIPPED_TEXT_TO_IMAGE
 from unidad.networks.folder import load_network
 from unidad.networks.scene_tokenizer import MAX_LENGTH, scene_tokenizer
 from unidad.networks.text_to_image_folder import (
@@ -31,6 +26,7 @@ from unidad.networks.text_to_image_folder import (
     load_text_encoder,
     load_text_to_image,
 )
+from unidad.shipped import SHIPPED_FEATURE_NETWORK, SHIPPED_SCENE_NETWORK, SHIPPED_SOURCE_TEACHER
 
 SHIPPED = SHIPPED_FEATURE_NETWORK.parent
 CLIPS = ("clip", "alignment")

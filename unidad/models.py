@@ -27,16 +27,18 @@ from unidad.networks.text_to_image_folder import (
 from unidad.pipeline import UnidadPipeline
 from unidad.provenance import commit
 from unidad.sampling import load_pipeline
+from unidad.shipped import (
+    SHIPPED_FEATURE_NETWORK,
+    SHIPPED_SCENE_SOURCE,
+    SHIPPED_SCENE_STUDENT,
+    SHIPPED_SOURCE_TEACHER,
+)
 
-WEIGHTS = Path(__file__).parent / "weights"
-SHIPPED_SOURCE_TEACHER = WEIGHTS / "synthetic-faces-source"
-SHIPPED_FEATURE_NETWORK = WEIGHTS / "synthetic-faces-features"
-SHIPPED_SCENE_NETWORK = WEIGHTS / "synthetic-scenes-features"
 CHECKPOINT_ENDINGS = (".pt", ".pth", ".safetensors")
 """Of a guided-diffusion checkpoint, which is one file; other models are folders."""
 SHIPPED_TEXT_TO_IMAGE = {
-    SOURCE_TEACHER: WEIGHTS / "synthetic-scenes-source",
-    SOURCE_STUDENT: WEIGHTS / "synthetic-scenes-student",
+    SOURCE_TEACHER: SHIPPED_SCENE_SOURCE,
+    SOURCE_STUDENT: SHIPPED_SCENE_STUDENT,
 }
 PIPELINE_PARTS = ("model_index.json", "unet", "vae", "text_encoder", "tokenizer", "scheduler")
 

@@ -10,7 +10,7 @@ from unidad.data.faces import ATTRIBUTES, DOMAINS, render
 from unidad.errors import UserError
 from unidad.metrics.feature_network import load_feature_network
 from unidad.metrics.feature_training import NOISE, damaged, score, train_feature_network
-from unidad.models import SHIPPED_FEATURE_NETWORK
+from unidad.shipped import SHIPPED_FEATURE_NETWORK
 
 
 def test_training_writes_a_network_and_its_card_the_same_each_time(tmp_path, monkeypatch):

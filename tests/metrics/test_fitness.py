@@ -18,7 +18,7 @@ from unidad.metrics.fitness import (
     markdown,
     write_fitness,
 )
-from unidad.models import SHIPPED_FEATURE_NETWORK
+from unidad.shipped import SHIPPED_FEATURE_NETWORK
 
 DOCS = Path(__file__).parents[2] / "docs"
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)

@@ -28,7 +28,7 @@ from unidad.metrics.scene_fitness import (
     write_fitness,
 )
 from unidad.metrics.scene_network import load_scene_network
-from unidad.models import SHIPPED_SCENE_NETWORK
+from unidad.shipped import SHIPPED_SCENE_NETWORK
 
 DOCS = Path(__file__).parents[2] / "docs"
 

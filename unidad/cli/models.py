@@ -222,7 +222,7 @@ def _add_fitness(verbs: Verbs) -> None:
 def _fitness(options: argparse.Namespace) -> None:
     from unidad.metrics.feature_network import load_feature_network
     from unidad.metrics.fitness import write_fitness
-    from unidad.models import SHIPPED_FEATURE_NETWORK
+    from unidad.shipped import SHIPPED_FEATURE_NETWORK
 
     network = load_feature_network(options.network or SHIPPED_FEATURE_NETWORK)
     write_fitness(network, options.out, progress=not options.quiet)
@@ -306,7 +306,7 @@ def _add_scene_fitness(verbs: Verbs) -> None:
 def _scene_fitness(options: argparse.Namespace) -> None:
     from unidad.metrics.scene_fitness import write_fitness
     from unidad.metrics.scene_network import load_scene_network
-    from unidad.models import SHIPPED_SCENE_NETWORK
+    from unidad.shipped import SHIPPED_SCENE_NETWORK
 
     network = load_scene_network(options.network or SHIPPED_SCENE_NETWORK)
     write_fitness(network, options.out, progress=not options.quiet)

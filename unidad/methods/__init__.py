@@ -132,8 +132,9 @@ def _echodistill(spec: RunSpec) -> EchoDistill:
     variant, conditions, load = spec.variant, learned_prompts(spec), _loader(spec)
     student = _student(spec, load)
     teacher = _on_base(spec, load(spec.teacher), student)
+    lora = _lora(spec)
     for network in (student, teacher):
-        if (lora := spec.text_to_image.lora) is None:
+        if lora is None:
             train_keys_and_values(network.unet)
         else:
             add_lora(network.unet, lora.rank, "keys_and_values")

@@ -12,21 +12,16 @@ from unidad.errors import UserError
 from unidad.files import read_json
 from unidad.metrics.clip import load_clip
 from unidad.metrics.perceptual import perceptual_rows
+from unidad.metrics.pretrained import HUB_WEIGHTS
 from unidad.metrics.scene_network import SceneNetwork, load_scene_network
 from unidad.metrics.trunk import resized
+from unidad.shipped import SHIPPED_ALIGNMENT_CLIP, SHIPPED_SCENE_NETWORK
 
 if TYPE_CHECKING:
     from unidad.metrics.subject.vision import VisionTransformer
 
 LAYOUT = "give the folder of a CLIP, of a vision transformer, or of a scene network"
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-SHIPPED = {
-    name: Path(__file__).parents[1] / "weights" / folder
-    for name, folder in (
-        ("clip", "synthetic-scenes-alignment"),
-        ("encoder", "synthetic-scenes-features"),
-    )
-}
+SHIPPED = {"clip": SHIPPED_ALIGNMENT_CLIP, "encoder": SHIPPED_SCENE_NETWORK}
 """What ``shipped`` stands for; this CLIP is not the one that fidelity is measured with."""
 
 
@@ -99,7 +94,7 @@ def load_frozen_features(name: str, origin: str) -> nn.Module:
 
 def frozen_weights(features: dict[str, str]) -> list[Path]:
     """The files of the frozen networks' weights."""
-    files = [_folder(*item) / weights for item in features.items() for weights in WEIGHTS]
+    files = [_folder(*item) / weights for item in features.items() for weights in HUB_WEIGHTS]
     return [file for file in files if file.is_file()]
 
 

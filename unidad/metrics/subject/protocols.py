@@ -13,11 +13,10 @@ from unidad.metrics.extractors import PUBLISHED
 from unidad.metrics.scene_network import load_scene_network
 from unidad.metrics.subject.features import Encoder
 from unidad.metrics.trunk import CONFIG
+from unidad.shipped import SHIPPED_CLIP, SHIPPED_SCENE_NETWORK
 
 if TYPE_CHECKING:
     from unidad.metrics.clip import Clip
-
-SHIPPED = Path(__file__).parents[2] / "weights"
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,7 @@ class SubjectProtocol:
 
 
 PROTOCOLS = {
-    "synthetic": SubjectProtocol(
-        SHIPPED / "synthetic-scenes-clip", SHIPPED / "synthetic-scenes-features"
-    ),
+    "synthetic": SubjectProtocol(SHIPPED_CLIP, SHIPPED_SCENE_NETWORK),
     "unidad": SubjectProtocol("openai/clip-vit-base-patch32", "facebook/dino-vits16"),
     "echodistill": SubjectProtocol(
         "openai/clip-vit-large-patch14-336", "facebook/dinov2-large", clamp=True
