@@ -19,7 +19,7 @@ from torch import Tensor
 from benchmarks.runner import Comparison, Meter, Result, Side
 from unidad.config import IntraLpips
 from unidad.data.image_set import to_tensor
-from unidad.metrics.lpips_network import LpipsNetwork
+from unidad.features.lpips_network import LpipsNetwork
 from unidad.metrics.perceptual import intra_lpips
 
 

@@ -17,11 +17,11 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from unidad.diffusion import few_step_trajectory, student_levels
-from unidad.memory import checkpoint_activations
+from unidad.diffusion.process import few_step_trajectory, student_levels
 from unidad.networks.adm import HEAD_CHANNELS, RESOLUTION, Architecture, adm_scheduler, unet_config
 from unidad.networks.diffusion_network import DiffusionNetwork, frozen
 from unidad.networks.discriminator import MultiHead
+from unidad.training.memory import checkpoint_activations
 
 NFE = 3
 FFHQ = Architecture(

@@ -15,7 +15,7 @@ from benchmarks.networks import PlainNetwork, adm
 from benchmarks.runner import Comparison, Meter, Side
 from unidad import sampling
 from unidad.data.image_set import to_uint8
-from unidad.diffusion import student_levels
+from unidad.diffusion.process import student_levels
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.pipeline import UnidadPipeline
 

@@ -22,11 +22,11 @@ from benchmarks.networks import PlainNetwork, adm
 from benchmarks.runner import Comparison, Meter, Side
 from unidad.config import RunSpec
 from unidad.data.image_set import ImageSet, to_tensor
-from unidad.diffusion import karras_levels, student_levels
+from unidad.diffusion.process import karras_levels, student_levels
 from unidad.methods.unidad import UniDad
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.discriminator import MultiHead
-from unidad.trainer import Trainer
+from unidad.training.loop import Trainer
 
 SHOTS = 10
 TARGET_SHARE = 0.25

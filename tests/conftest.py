@@ -20,7 +20,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from unidad.config import RunSpec
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
-from unidad.metrics.feature_network import FeatureConfig, FeatureNetwork
+from unidad.features.feature_network import FeatureConfig, FeatureNetwork
 from unidad.networks.folder import new_network
 from unidad.pipeline import UnidadPipeline
 

@@ -13,7 +13,7 @@ from unidad.files import write_json
 from unidad.models import export_run, place_feature_network, place_source_teacher
 from unidad.networks.folder import WEIGHTS_NAME, new_network
 from unidad.sampling import load_pipeline, sample
-from unidad.train import train
+from unidad.training.run import train
 
 UNET = f"unet/{WEIGHTS_NAME}"
 

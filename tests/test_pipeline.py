@@ -10,7 +10,7 @@ from diffusers import DiffusionPipeline
 from diffusers.utils import dynamic_modules_utils
 
 from unidad import pipeline as pipeline_file
-from unidad.diffusion import many_step_sampler
+from unidad.diffusion.process import many_step_sampler
 from unidad.errors import UserError
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.pipeline import UnidadPipeline

@@ -5,11 +5,11 @@ import pytest
 import yaml
 
 from unidad.config import SUBJECTS, load_config, load_spec, parse_config
-from unidad.data.scenes import LIVE
-from unidad.data.scenes import SUBJECTS as SCENES
 from unidad.errors import UserError
 from unidad.plan import Run
 from unidad.plan_subjects import SubjectPlan, make_plan
+from unidad.synthetic.scenes import LIVE
+from unidad.synthetic.scenes import SUBJECTS as SCENES
 
 ROOT = Path(__file__).parents[1]
 

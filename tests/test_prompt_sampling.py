@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from unidad import prompt_sampling
 from unidad.config import PromptGrid
 from unidad.data.image_set import to_uint8
-from unidad.diffusion import IndexedNoise
+from unidad.diffusion.process import IndexedNoise
 from unidad.errors import UserError
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.networks.text_to_image_folder import (

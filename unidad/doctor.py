@@ -18,8 +18,8 @@ from unidad.config import Archive, Config, load_config
 from unidad.data.folder import image_paths
 from unidad.errors import UserError
 from unidad.estimate import estimate
-from unidad.metrics.pretrained import FOLDER, weights_file
-from unidad.metrics.subject.protocols import PROTOCOLS
+from unidad.features.pretrained import FOLDER, weights_file
+from unidad.features.protocols import PROTOCOLS
 from unidad.plan import Plan
 from unidad.plan_subjects import make_plan
 
@@ -158,8 +158,8 @@ def _hub_model(name: str) -> Finding:
 
 
 def _published(config: Config) -> Iterator[Finding]:
-    from unidad.metrics.inception import WEIGHTS_URL
-    from unidad.metrics.lpips_network import TRUNKS
+    from unidad.features.inception import WEIGHTS_URL
+    from unidad.features.lpips_network import TRUNKS
 
     for url in (WEIGHTS_URL, TRUNKS[config.published_features.trunk]):
         file = weights_file(url)

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unidad.diffusion import per_image
+from unidad.diffusion.process import per_image
 
 DmdNormaliser = Literal["prediction_gap", "noisy_gap", "score", "none"]
 GanLoss = Literal["bce", "hinge", "lsgan", "wgan-gp"]

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 
 from unidad.config import SOURCE_STUDENT, SOURCE_TEACHER, Config, PublishedFeatures
+from unidad.features.extractors import save_published
+from unidad.features.feature_network import load_feature_network
 from unidad.files import atomic_folder, read_json, sha256
-from unidad.metrics.extractors import save_published
-from unidad.metrics.feature_network import load_feature_network
 from unidad.networks.adm import HEAD_CHANNELS, RESOLUTION, load_adm
 from unidad.networks.describe import describe
 from unidad.networks.folder import WEIGHTS_NAME, load_network

@@ -16,8 +16,8 @@ from PIL import Image
 
 from unidad.config import Diffusion
 from unidad.data.image_set import to_uint8
-from unidad.diffusion import IndexedNoise
-from unidad.levels import sampler_of
+from unidad.diffusion.levels import sampler_of
+from unidad.diffusion.process import IndexedNoise
 from unidad.networks.diffusion_network import DiffusionNetwork
 
 

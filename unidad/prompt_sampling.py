@@ -17,10 +17,10 @@ from tqdm import tqdm
 
 from unidad.config import Diffusion, PromptGrid
 from unidad.data.image_set import ImageSet, to_uint8
-from unidad.diffusion import IndexedNoise
+from unidad.diffusion.levels import of_network, sampler_of
+from unidad.diffusion.process import IndexedNoise
 from unidad.errors import UserError
 from unidad.files import atomic_file, read_json, sha256, write_json
-from unidad.levels import of_network, sampler_of
 from unidad.networks.guidance import guided
 from unidad.networks.text import TextEncoder
 from unidad.networks.text_to_image import TextToImageNetwork

@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 from unidad import cli
 from unidad.cli import main
 from unidad.data.image_set import ImageSet
+from unidad.features.feature_network import load_feature_network
+from unidad.features.features import Features
 from unidad.files import write_json
-from unidad.metrics.feature_network import load_feature_network
-from unidad.metrics.features import Features
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.sampling import load_pipeline
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import unidad.metrics.clip_training as clip_training
+import unidad.synthetic.clip_training as clip_training
 from unidad.config import ClipTraining
-from unidad.metrics.clip import load_clip
-from unidad.metrics.feature_network import load_feature_network
+from unidad.features.clip import load_clip
+from unidad.features.feature_network import load_feature_network
 from unidad.networks.folder import WEIGHTS_NAME, new_network
 
 UNET = f"unet/{WEIGHTS_NAME}"

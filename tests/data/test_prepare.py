@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from unidad.data import prepare
-from unidad.data.faces import ATTRIBUTES, SourceShares, render
 from unidad.data.image_set import ImageSet
 from unidad.data.prepare import (
     contact_sheet,
@@ -21,9 +20,10 @@ from unidad.data.prepare import (
     prepare_synthetic_target,
     read_manifest,
 )
-from unidad.data.scenes import render as render_scenes
-from unidad.data.scenes import source_scenes
 from unidad.errors import UserError
+from unidad.synthetic.faces import ATTRIBUTES, SourceShares, render
+from unidad.synthetic.scenes import render as render_scenes
+from unidad.synthetic.scenes import source_scenes
 
 PHOTOGRAPHS = Path(__file__).parents[3] / "shared" / "data"
 SMALL = {"resolution": 16, "reference_images": 4, "held_out_images": 3}

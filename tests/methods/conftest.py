@@ -10,8 +10,8 @@ from torch import nn
 from transformers import CLIPConfig, CLIPModel, Dinov2Config, Dinov2Model
 
 from unidad.config import RunSpec
+from unidad.features.scene_network import SceneConfig, SceneNetwork
 from unidad.files import write_json
-from unidad.metrics.scene_network import SceneConfig, SceneNetwork
 from unidad.networks.text_to_image_folder import load_text_encoder
 
 MEAN, STD = [0.5, 0.4, 0.3], [0.3, 0.2, 0.25]

@@ -9,8 +9,8 @@ from unidad.errors import UserError
 from unidad.methods import build_method
 from unidad.methods.base import Captions
 from unidad.networks.text_to_image_folder import load_text_encoder
-from unidad.train import train
-from unidad.trainer import Trainer
+from unidad.training.loop import Trainer
+from unidad.training.run import train
 
 CAPTIONS = ("a cat", "a dog", "a photo of a cat", "a dog", "a cat", "a photo")
 

@@ -15,11 +15,11 @@ from unidad import losses
 from unidad.config import load_spec
 from unidad.data.image_set import ImageSet, to_tensor
 from unidad.errors import UserError
+from unidad.features.frozen import load_frozen_features
 from unidad.methods import build_method
-from unidad.methods.frozen_features import load_frozen_features
 from unidad.networks.text_to_image_folder import load_text_encoder
-from unidad.train import export, fingerprint, train
-from unidad.trainer import Trainer
+from unidad.training.loop import Trainer
+from unidad.training.run import export, fingerprint, train
 
 SHAPE = (2, 4, 8, 8)
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -300,7 +300,7 @@ class Stop(Exception):
 
 def interrupted(spec, folder, updates):
     """Train up to an update and stop there without a word, as a killed process does."""
-    from unidad.train import _discard_other_state
+    from unidad.training.run import _discard_other_state
 
     _discard_other_state(folder, fingerprint(spec))
     trainer = Trainer(spec, build_method(spec), ImageSet.load(spec.data), folder, progress=False)

@@ -12,13 +12,13 @@ from safetensors.torch import load_file, save_file
 
 from unidad.config import load_spec
 from unidad.data.image_set import ImageSet, to_tensor, to_uint8
-from unidad.diffusion import IndexedNoise
+from unidad.diffusion.process import IndexedNoise
 from unidad.errors import UserError
 from unidad.methods import build_method
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.networks.text_to_image_folder import TEXT_WEIGHTS_NAME, load_text_encoder
-from unidad.train import export, fingerprint, train
-from unidad.trainer import Trainer
+from unidad.training.loop import Trainer
+from unidad.training.run import export, fingerprint, train
 
 PROMPTS = {"class_word": "cat", "target": "a prt cat", "source": "a cat"}
 SHAPE = (2, 4, 8, 8)

@@ -5,11 +5,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from unidad.checkpoint import checkpoints
 from unidad.data.image_set import ImageSet
 from unidad.methods import build_method
 from unidad.networks.folder import WEIGHTS_NAME
-from unidad.trainer import Trainer
+from unidad.training.checkpoint import checkpoints
+from unidad.training.loop import Trainer
 
 NETWORKS = ("student", "fake_score", "teacher", "target_teacher")
 LORA = {"lora": {"rank": 2}}

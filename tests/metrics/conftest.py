@@ -9,11 +9,11 @@ from row_fakes import SAMPLING, summary
 from transformers import CLIPConfig, CLIPModel
 
 from unidad.data.image_set import ImageSet
+from unidad.features.clip import Clip
+from unidad.features.feature_network import load_feature_network
+from unidad.features.features import extract
 from unidad.files import write_json
-from unidad.metrics.clip import Clip
-from unidad.metrics.feature_network import load_feature_network
-from unidad.metrics.features import extract
-from unidad.networks.scene_tokenizer import scene_tokenizer
+from unidad.synthetic.scene_tokenizer import scene_tokenizer
 
 
 @pytest.fixture

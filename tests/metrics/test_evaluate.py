@@ -5,9 +5,9 @@ import torch
 from unidad.config import IntraLpips
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
+from unidad.features.features import Features
 from unidad.metrics.attributes import attribute_coverage, attribute_spread
 from unidad.metrics.evaluate import METRICS, MOST_CLUSTERS, evaluate
-from unidad.metrics.features import Features
 from unidad.metrics.frechet import frechet_distance, moments
 from unidad.metrics.kernel import kernel_distance
 from unidad.metrics.memorisation import memorisation

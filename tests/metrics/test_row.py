@@ -5,9 +5,9 @@ from row_fakes import SAMPLING, summary
 
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
+from unidad.features.feature_network import load_feature_network
+from unidad.features.features import extract
 from unidad.metrics.evaluate import evaluate
-from unidad.metrics.feature_network import load_feature_network
-from unidad.metrics.features import extract
 from unidad.metrics.row import evaluate_row, row_cost
 
 

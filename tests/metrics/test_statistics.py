@@ -4,8 +4,8 @@ import torch
 
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
+from unidad.features.features import Features
 from unidad.metrics import statistics
-from unidad.metrics.features import Features
 from unidad.metrics.statistics import cached_statistics
 
 

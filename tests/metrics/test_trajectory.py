@@ -6,9 +6,9 @@ from safetensors.torch import load_file, save_file
 
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
+from unidad.features.feature_network import load_feature_network
+from unidad.features.features import extract
 from unidad.metrics.evaluate import evaluate
-from unidad.metrics.feature_network import load_feature_network
-from unidad.metrics.features import extract
 from unidad.metrics.row import best_frechet_distance, evaluate_row
 from unidad.metrics.trajectory import measure_trajectory
 from unidad.sampling import load_pipeline, sample

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from unidad.diffusion import eps_from_x0, x0_from_eps
+from unidad.diffusion.process import eps_from_x0, x0_from_eps
 from unidad.networks.guidance import guided
 from unidad.networks.text_to_image_folder import load_codec, load_text_to_image
 

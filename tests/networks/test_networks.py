@@ -2,7 +2,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from unidad.diffusion import add_noise
+from unidad.diffusion.process import add_noise
 from unidad.errors import UserError
 from unidad.networks.codec import PixelUnshuffle
 from unidad.networks.diffusion_network import DiffusionNetwork, frozen

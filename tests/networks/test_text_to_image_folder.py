@@ -10,7 +10,7 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
-from unidad.diffusion import sample_few_step
+from unidad.diffusion.process import sample_few_step
 from unidad.errors import UserError
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.networks.lora import add_lora, merged_lora

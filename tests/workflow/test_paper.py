@@ -20,7 +20,7 @@ from adm_reference import Adm, random_state
 from PIL import Image
 from random_networks import inception_weights, save_as_published, vgg_weights
 
-from unidad.data.faces import render
+from unidad.synthetic.faces import render
 
 ROOT = Path(__file__).parents[2]
 ADM = Adm(base=64, multipliers=(1, 1), attention=(1,), head=64, resolution=32)

@@ -35,8 +35,8 @@ def _add_features(verbs: Verbs) -> None:
 
 def _features(options: argparse.Namespace) -> None:
     from unidad.data.image_set import ImageSet
-    from unidad.metrics.extractors import load_extractor
-    from unidad.metrics.features import extract
+    from unidad.features.extractors import load_extractor
+    from unidad.features.features import extract
 
     extract(ImageSet.load(options.images), load_extractor(options.network)).save(options.out)
 
@@ -55,7 +55,7 @@ def _add_measuring_networks(verbs: Verbs) -> None:
 
 
 def _measuring_networks(options: argparse.Namespace) -> None:
-    from unidad.metrics.subject.protocols import find_protocol, place_networks
+    from unidad.features.protocols import find_protocol, place_networks
 
     place_networks(find_protocol(options.protocol), options.clip, options.encoder)
 
@@ -86,8 +86,8 @@ def _subject_features(options: argparse.Namespace) -> None:
     from unidad.config import PromptGrid
     from unidad.data.image_set import ImageSet
     from unidad.data.prompts import without_token
-    from unidad.metrics.subject.features import SubjectNetworks
-    from unidad.metrics.subject.protocols import find_clip, find_encoder, find_protocol
+    from unidad.features.protocols import find_clip, find_encoder, find_protocol
+    from unidad.features.subject import SubjectNetworks
 
     images = ImageSet.load(options.images)
     settings = read_settings(options.settings, PromptGrid.model_fields)

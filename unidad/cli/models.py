@@ -165,7 +165,7 @@ def _add_feature_network(verbs: Verbs) -> None:
 
 def _feature_network(options: argparse.Namespace) -> None:
     if options.origin == "train":
-        from unidad.metrics.feature_training import train_feature_network
+        from unidad.synthetic.feature_training import train_feature_network
 
         train_feature_network(options.out, progress=not options.quiet, command=command_line())
     else:
@@ -192,7 +192,7 @@ def _add_train_features(verbs: Verbs) -> None:
 
 
 def _train_features(options: argparse.Namespace) -> None:
-    from unidad.metrics.feature_training import train_feature_network
+    from unidad.synthetic.feature_training import train_feature_network
 
     scores = train_feature_network(
         options.out,
@@ -220,9 +220,9 @@ def _add_fitness(verbs: Verbs) -> None:
 
 
 def _fitness(options: argparse.Namespace) -> None:
-    from unidad.metrics.feature_network import load_feature_network
-    from unidad.metrics.fitness import write_fitness
+    from unidad.features.feature_network import load_feature_network
     from unidad.shipped import SHIPPED_FEATURE_NETWORK
+    from unidad.synthetic.fitness import write_fitness
 
     network = load_feature_network(options.network or SHIPPED_FEATURE_NETWORK)
     write_fitness(network, options.out, progress=not options.quiet)
@@ -247,7 +247,7 @@ def _add_train_clip(verbs: Verbs) -> None:
 
 def _train_clip(options: argparse.Namespace) -> None:
     from unidad.config import ClipTraining
-    from unidad.metrics.clip_training import train_clip
+    from unidad.synthetic.clip_training import train_clip
 
     rows = train_clip(
         options.out,
@@ -277,8 +277,8 @@ def _add_train_scene_features(verbs: Verbs) -> None:
 
 def _train_scene_features(options: argparse.Namespace) -> None:
     from unidad.config import SceneNetworkTraining
-    from unidad.metrics.scene_fitness import word_table
-    from unidad.metrics.scene_training import train_scene_network
+    from unidad.synthetic.scene_fitness import word_table
+    from unidad.synthetic.scene_training import train_scene_network
 
     found = train_scene_network(
         options.out,
@@ -304,9 +304,9 @@ def _add_scene_fitness(verbs: Verbs) -> None:
 
 
 def _scene_fitness(options: argparse.Namespace) -> None:
-    from unidad.metrics.scene_fitness import write_fitness
-    from unidad.metrics.scene_network import load_scene_network
+    from unidad.features.scene_network import load_scene_network
     from unidad.shipped import SHIPPED_SCENE_NETWORK
+    from unidad.synthetic.scene_fitness import write_fitness
 
     network = load_scene_network(options.network or SHIPPED_SCENE_NETWORK)
     write_fitness(network, options.out, progress=not options.quiet)

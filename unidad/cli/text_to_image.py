@@ -39,7 +39,7 @@ def _add_train_vae(verbs: Verbs) -> None:
 
 def _train_vae(options: argparse.Namespace) -> None:
     from unidad.config import AutoencoderTraining
-    from unidad.networks.vae_training import train_vae
+    from unidad.synthetic.vae_training import train_vae
 
     psnr = train_vae(
         options.out,
@@ -73,9 +73,9 @@ def _add_new_text_to_image(verbs: Verbs) -> None:
 
 def _new_text_to_image(options: argparse.Namespace) -> None:
     from unidad.config import SceneModels
-    from unidad.metrics.clip import load_clip
-    from unidad.networks.new_text_to_image import new_text_to_image
+    from unidad.features.clip import load_clip
     from unidad.networks.text import TextEncoder
+    from unidad.synthetic.new_text_to_image import new_text_to_image
 
     channels = options.channels or SceneModels().channels
     clip = load_clip(options.clip)

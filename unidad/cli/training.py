@@ -35,7 +35,7 @@ def _add_train(verbs: Verbs) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from unidad.config import load_spec
-    from unidad.train import train
+    from unidad.training.run import train
 
     summary = train(load_spec(options.spec), options.out, not options.quiet)
     print(f"{options.out}/model: {summary['updates']} in {summary['seconds']:.0f} s")

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from unidad.data.faces import ATTRIBUTES, SourceShares, render
 from unidad.data.folder import load_folder, printable
 from unidad.data.image_set import ImageSet
-from unidad.data.scenes import render as render_scenes
-from unidad.data.scenes import source_scenes
 from unidad.errors import UserError
 from unidad.files import atomic_file, sha256, write_json
+from unidad.synthetic.faces import ATTRIBUTES, SourceShares, render
+from unidad.synthetic.scenes import render as render_scenes
+from unidad.synthetic.scenes import source_scenes
 
 log = logging.getLogger(__name__)
 
@@ -221,7 +221,7 @@ def prepare_synthetic_target(
 
     Args:
         out: the folder to fill.
-        domain: one of `unidad.data.faces.DOMAINS`.
+        domain: one of `unidad.synthetic.faces.DOMAINS`.
         shots: numbers of training images.
         resolution: height and width in pixels, 16 to 128.
         seed: of the renderer.

@@ -17,8 +17,8 @@ from unidad.data.prepare import (
     shots_file,
     write_folder,
 )
-from unidad.data.scenes import RARE_TOKEN, Scenes, render, subject_scenes, training_photos
 from unidad.errors import UserError
+from unidad.synthetic.scenes import RARE_TOKEN, Scenes, render, subject_scenes, training_photos
 
 
 def prepare_subject(
@@ -38,7 +38,7 @@ def prepare_subject(
 
     Args:
         out: the folder to fill.
-        subject: one of `unidad.data.scenes.SUBJECTS`.
+        subject: one of `unidad.synthetic.scenes.SUBJECTS`.
         prompts: with the rare token.
         images_per_prompt: pictures of each prompt, in either set.
         shots: numbers of training photos.

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from unidad.config import Lora, RunSpec
 from unidad.data.image_set import ImageSet, to_tensor
 from unidad.errors import UserError
+from unidad.features.frozen import SceneTokens, load_frozen_features
 from unidad.methods.base import Captions, Conditions, LearnedConditions, Method
 from unidad.methods.dmd2 import Dmd2
 from unidad.methods.echodistill import EchoDistill
 from unidad.methods.finetune import Finetune
-from unidad.methods.frozen_features import SceneTokens, load_frozen_features
 from unidad.methods.unidad import UniDad
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.folder import load_network, new_network
@@ -149,7 +149,7 @@ def _perceptual(features: Iterable[nn.Module]) -> Callable[[Tensor], Tensor]:
     for network in features:
         if isinstance(network, SceneTokens):
             return network.perceptual_rows
-    from unidad.metrics.lpips_network import load_lpips  # slow to import, rarely wanted
+    from unidad.features.lpips_network import load_lpips  # slow to import, rarely wanted
 
     return load_lpips("vgg").perceptual_rows
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from unidad import losses
 from unidad.config import RunSpec
-from unidad.diffusion import Denoiser, add_noise, draw_levels
-from unidad.joint_draws import normal, uniform
-from unidad.levels import few_step_levels, of_network, training_levels
+from unidad.diffusion.draws import normal, uniform
+from unidad.diffusion.levels import few_step_levels, of_network, training_levels
+from unidad.diffusion.process import Denoiser, add_noise, draw_levels
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.guidance import Guided, guided
 from unidad.networks.learned_token import LearnedToken
@@ -194,7 +194,7 @@ class Method(ABC):
             batch: training images.
             iteration: from 0.
             generator: the source of every random draw of this iteration; what is drawn for each
-                image goes through `unidad.joint_draws`.
+                image goes through `unidad.diffusion.draws`.
         """
 
     def batch(

@@ -12,8 +12,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from unidad import losses
 from unidad.config import RunSpec
-from unidad.diffusion import add_noise, draw_levels, few_step_trajectory
-from unidad.joint_draws import uniform
+from unidad.diffusion.draws import uniform
+from unidad.diffusion.process import add_noise, draw_levels, few_step_trajectory
 from unidad.methods.base import Batch, Captions, Conditions, Method, StepOutput
 from unidad.networks.diffusion_network import DiffusionNetwork, frozen
 from unidad.networks.discriminator import accuracy, build_discriminator

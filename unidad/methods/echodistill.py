@@ -18,14 +18,14 @@ from torch import Tensor, nn
 
 from unidad import losses
 from unidad.config import RunSpec
-from unidad.diffusion import add_noise, draw_levels, per_image
-from unidad.joint_draws import integers, uniform
+from unidad.diffusion.draws import integers, uniform
+from unidad.diffusion.process import add_noise, draw_levels, per_image
+from unidad.features.frozen import FrozenFeatures
 from unidad.methods.base import Batch, LearnedConditions, Method, StepOutput
-from unidad.methods.frozen_features import FrozenFeatures
-from unidad.methods.training_images import CHUNK
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.discriminator import FeatureHeads, accuracy
 from unidad.networks.text import TextEncoder
+from unidad.training.images import CHUNK
 
 ALIGNING = "clip"
 """The frozen network whose tokens student and teacher are aligned on."""

@@ -11,8 +11,8 @@ from tqdm import tqdm
 from unidad.config import IntraLpips
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
+from unidad.features.features import Extractor, Features, Perceptual, extract
 from unidad.metrics.attributes import attribute_coverage, attribute_spread
-from unidad.metrics.features import Extractor, Features, Perceptual, extract
 from unidad.metrics.frechet import distance_to_gaussian, frechet_distance
 from unidad.metrics.kernel import kernel_distance
 from unidad.metrics.memorisation import memorisation

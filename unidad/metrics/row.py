@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from unidad.data.image_set import ImageSet
+from unidad.features.features import Features
 from unidad.files import read_json
 from unidad.metrics.evaluate import evaluate
-from unidad.metrics.features import Features
 from unidad.metrics.row_spec import evaluation_arguments, missing_keys_named
 
 REMEDY = "sample and train first"

@@ -9,8 +9,8 @@ from typing import Any
 from unidad.config import IntraLpips
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
-from unidad.metrics.extractors import load_extractor
-from unidad.metrics.features import Features
+from unidad.features.extractors import load_extractor
+from unidad.features.features import Features
 
 
 def evaluation_arguments(spec: dict) -> dict[str, Any]:

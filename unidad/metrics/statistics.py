@@ -12,8 +12,8 @@ from torch import Tensor
 from unidad.data.arrays import read_arrays
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
+from unidad.features.features import Extractor, Features, cached_features, fingerprint
 from unidad.files import atomic_file
-from unidad.metrics.features import Extractor, Features, cached_features, fingerprint
 from unidad.metrics.frechet import moments
 from unidad.metrics.rows import as_rows
 

@@ -15,9 +15,9 @@ import torch
 from diffusers import DDPMScheduler, UNet2DModel
 from torch import Tensor
 
-from unidad.checkpoint import check_state
 from unidad.errors import UserError
 from unidad.networks.weights import read_weights
+from unidad.training.checkpoint import check_state
 
 GROUPS = 32
 """Of every normalisation in guided-diffusion."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from diffusers import DDPMScheduler, UNet2DModel
 from safetensors import safe_open
 
-from unidad.diffusion import timestep_levels
+from unidad.diffusion.process import timestep_levels
 from unidad.networks.adm import adm_scheduler, check_weights, infer_architecture, read_state
 from unidad.networks.codec import PixelUnshuffle
 from unidad.networks.folder import WEIGHTS_NAME, load_network, model_parts

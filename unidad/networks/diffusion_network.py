@@ -13,7 +13,7 @@ import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 from torch import Tensor, nn
 
-from unidad.diffusion import per_image, timestep_levels, x0_from_eps, x0_from_v
+from unidad.diffusion.process import per_image, timestep_levels, x0_from_eps, x0_from_v
 from unidad.networks.codec import Codec, PixelUnshuffle
 
 

@@ -9,11 +9,11 @@ from typing import TypeVar
 from diffusers import DDPMScheduler, UNet2DModel
 from torch import nn
 
-from unidad.checkpoint import check_state
 from unidad.errors import UserError
 from unidad.files import read_json
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.weights import State, read_weights
+from unidad.training.checkpoint import check_state
 
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 LAYOUT = "a model folder holds unet/ and scheduler/"

@@ -19,9 +19,9 @@ from torch import nn
 from transformers import Dinov2Config, Dinov2Model, ViTConfig, ViTModel
 
 from unidad.data.image_set import ImageSet
-from unidad.metrics.clip import save_clip
-from unidad.metrics.scene_network import SceneConfig, SceneNetwork, load_scene_network
-from unidad.metrics.subject.features import SubjectNetworks
+from unidad.features.clip import save_clip
+from unidad.features.scene_network import SceneConfig, SceneNetwork, load_scene_network
+from unidad.features.subject import SubjectNetworks
 
 
 @pytest.fixture

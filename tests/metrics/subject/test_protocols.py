@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from unidad.errors import UserError
-from unidad.metrics import pretrained
-from unidad.metrics.clip import load_clip, save_clip
-from unidad.metrics.pretrained import FOLDER, published_folder
-from unidad.metrics.scene_network import load_scene_network
-from unidad.metrics.subject.protocols import (
+from unidad.features import pretrained
+from unidad.features.clip import load_clip, save_clip
+from unidad.features.pretrained import FOLDER, published_folder
+from unidad.features.protocols import (
     PROTOCOLS,
     SubjectProtocol,
     find_clip,
@@ -16,6 +15,7 @@ from unidad.metrics.subject.protocols import (
     find_protocol,
     place_networks,
 )
+from unidad.features.scene_network import load_scene_network
 
 
 def test_the_protocols_are_those_of_the_papers():

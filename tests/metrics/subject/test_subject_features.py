@@ -3,7 +3,7 @@ import pytest
 
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
-from unidad.metrics.subject.features import SubjectFeatures, SubjectNetworks
+from unidad.features.subject import SubjectFeatures, SubjectNetworks
 
 ARRAYS = ("clip", "instance", "clip_text")
 

@@ -4,8 +4,8 @@ import pytest
 from subject_fakes import PROMPTS
 
 from unidad.errors import UserError
+from unidad.features.scene_network import load_scene_network
 from unidad.metrics.row import row_cost
-from unidad.metrics.scene_network import load_scene_network
 from unidad.metrics.subject.evaluate import drawn_answers, evaluate_subject, photo_answers
 from unidad.metrics.subject.row import evaluate_subject_row
 

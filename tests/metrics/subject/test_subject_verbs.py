@@ -8,7 +8,7 @@ import pytest
 from subject_fakes import PLAIN, PROMPTS
 
 from unidad.cli import main
-from unidad.metrics.subject.features import SubjectFeatures
+from unidad.features.subject import SubjectFeatures
 from unidad.metrics.subject.row import evaluate_subject_row
 
 

@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save_file
 from transformers import Dinov2Model, ViTModel
 
 from unidad.errors import UserError
-from unidad.metrics.pretrained import FOLDER
-from unidad.metrics.subject.vision import PublishedEncoder, load_vision_transformer
+from unidad.features.pretrained import FOLDER
+from unidad.features.vision import PublishedEncoder, load_vision_transformer
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 WEIGHTS = "model.safetensors"

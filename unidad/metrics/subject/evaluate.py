@@ -13,11 +13,11 @@ from torch import Tensor
 from unidad.data.image_set import ImageSet
 from unidad.data.prompts import without_token
 from unidad.errors import UserError
+from unidad.features.subject import Encoder, SubjectFeatures
 from unidad.metrics.evaluate import measured, perceptual_batches
 from unidad.metrics.memorisation import share_nearer
 from unidad.metrics.rows import squared_distances
 from unidad.metrics.subject.diversity import prompt_diversity
-from unidad.metrics.subject.features import Encoder, SubjectFeatures
 from unidad.metrics.subject.similarity import (
     similarity_among,
     similarity_to,

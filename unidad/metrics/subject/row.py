@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from unidad.data.image_set import ImageSet
+from unidad.features.protocols import find_encoder, find_protocol
+from unidad.features.subject import SubjectFeatures
 from unidad.metrics.row import row_cost
 from unidad.metrics.row_spec import missing_keys_named
 from unidad.metrics.subject.evaluate import drawn_answers, evaluate_subject, photo_answers
-from unidad.metrics.subject.features import SubjectFeatures
-from unidad.metrics.subject.protocols import find_encoder, find_protocol
 
 
 def evaluate_subject_row(spec: dict, progress: bool = True) -> dict:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from unidad.data.scenes import scene_of
+from unidad.synthetic.scenes import scene_of
 
 PARTS = ("category", "context", "property", "accessory")
 

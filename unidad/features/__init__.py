@@ -1,0 +1,1 @@
+"""What looks at images: published networks, and those that ship."""

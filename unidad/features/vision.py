@@ -1,0 +1,150 @@
+"""The published instance encoders, DINO and DINOv2, and LPIPS beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import AutoImageProcessor, Dinov2Model, PreTrainedModel, ViTModel
+from transformers.utils import logging
+
+from unidad.errors import UserError
+from unidad.features.features import weights_digest
+from unidad.features.lpips_network import LpipsNetwork, load_lpips
+from unidad.features.pretrained import published_folder
+from unidad.files import read_json
+
+ARCHITECTURES: dict[str, Callable[..., PreTrainedModel]] = {
+    "vit": partial(ViTModel.from_pretrained, add_pooling_layer=False),
+    "dinov2": Dinov2Model.from_pretrained,
+}
+"""`model_type` of a folder's ``config.json`` → how it is loaded."""
+BATCH = 64
+TRUNK = "vgg"
+
+
+class VisionTransformer:
+    """The class token of a vision transformer, after its folder's own preprocessing.
+
+    Args:
+        model: the transformer.
+        processor: of transformers: resizes, crops and normalises.
+    """
+
+    def __init__(self, model: PreTrainedModel, processor: Callable) -> None:
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.model = model.to(self.device).float().eval().requires_grad_(False)
+        self.processor = processor
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest of preprocessing and weights."""
+        return weights_digest(self.processor.to_json_string(), self.model.state_dict())
+
+    def inputs(self, images: np.ndarray) -> Tensor:
+        """What the model sees of uint8 (N, H, W, 3): float32 (N, 3, h, w)."""
+        return self.processor(list(images), return_tensors="pt").pixel_values
+
+    @torch.inference_mode()
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """Embeddings of uint8 (N, H, W, 3): float32 (N, D), rows of unit length.
+
+        Raises:
+            UserError: there is no image.
+        """
+        if len(images) == 0:
+            raise UserError("no images to compute features of; the image set is empty")
+        rows = []
+        for start in range(0, len(images), BATCH):
+            x = self.inputs(images[start : start + BATCH]).to(self.device)
+            rows.append(F.normalize(self.model(x).last_hidden_state[:, 0], dim=1).cpu().numpy())
+        return np.concatenate(rows)
+
+
+def load_vision_transformer(folder: str | Path) -> VisionTransformer:
+    """Load a DINO or DINOv2 folder in the layout of transformers; nothing is downloaded.
+
+    Raises:
+        UserError: a file is missing or unreadable, the model is of another kind, or weights are
+            missing or of other shapes.
+    """
+    folder = Path(folder)
+    kind = read_json(folder / "config.json", "a transformers folder has it").get("model_type")
+    if kind not in ARCHITECTURES:
+        known = " and ".join(ARCHITECTURES)
+        raise UserError(f"{folder / 'config.json'}: model_type {kind!r}; only {known} are known")
+    try:
+        with _silent_transformers():
+            model, report = ARCHITECTURES[kind](
+                folder,
+                local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # named below, where the library only counts them
+            )
+            processor = AutoImageProcessor.from_pretrained(
+                folder, local_files_only=True, backend="pil"
+            )
+    except Exception as error:  # the library lets every kind through
+        raise UserError(f"{folder}: {' '.join(str(error).split())}") from None
+    unfit = {*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])}
+    if unfit:
+        raise UserError(f"{folder}: '{min(unfit)}' is missing in the weights, or of another shape")
+    return VisionTransformer(model, processor)
+
+
+class PublishedEncoder:
+    """An `Encoder` of the literature, whose networks are loaded when first needed.
+
+    Args:
+        name: of the model on the Hugging Face hub, see `published_folder`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the network behind `embed`."""
+        return self.transformer.fingerprint
+
+    @cached_property
+    def transformer(self) -> VisionTransformer:
+        """The network of `embed`."""
+        return load_vision_transformer(published_folder(self.name))
+
+    @cached_property
+    def lpips(self) -> LpipsNetwork:
+        """The network of `perceptual`."""
+        return load_lpips(TRUNK)
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """See `VisionTransformer.embed`."""
+        return self.transformer.embed(images)
+
+    def words(self, images: np.ndarray) -> dict[str, list[str]]:
+        """None: it has learnt no words."""
+        return {}
+
+    def perceptual(self, images: np.ndarray, unit_range: bool = False) -> Tensor:
+        """See `LpipsNetwork.rows`."""
+        return self.lpips.rows(images, unit_range)
+
+
+@contextmanager
+def _silent_transformers():
+    """Without its progress bar and its report of unused weights."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,1 @@
+"""The embedded benchmark: rendered images, and the trainings of the networks that ship."""

@@ -1,0 +1,190 @@
+"""Training of the small autoencoder of synthetic scenes, and its card."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from unidad.config import AutoencoderTraining
+from unidad.data.image_set import to_tensor, to_uint8
+from unidad.files import atomic_folder, sha256
+from unidad.networks.codec import LatentCodec
+from unidad.networks.folder import WEIGHTS_NAME
+from unidad.provenance import commit
+from unidad.synthetic.scenes import render, source_scenes
+
+CHANNELS = (24, 48, 64)
+"""Of the blocks, at halving resolutions: latents are a quarter as high and wide as images."""
+LATENT_CHANNELS, GROUPS = 8, 8
+BATCH = 32
+LEARNING_RATE, WARMUP_SHARE, WEIGHT_DECAY = 2e-3, 0.05, 0.01
+KL_WEIGHT = 1e-3
+"""Of the divergence for each latent: enough noise in the latents that small errors of a diffusion
+model leave the picture as it is."""
+HELD_OUT_START, HELD_OUT_IMAGES = 10_000_000, 512
+"""Scenes that training never reaches, for the latents' spread and for the card."""
+SHOWN = 10
+
+
+def train_vae(
+    out: str | Path,
+    settings: AutoencoderTraining,
+    resolution: int = 32,
+    progress: bool = True,
+    command: str = "",
+) -> float:
+    """Train an ``AutoencoderKL`` and write it, with its card and a picture, into a folder.
+
+    Computed under bfloat16 autocast. ``scaling_factor`` brings the latents of held-out scenes to
+    unit variance.
+
+    Args:
+        out: folder that appears, or is replaced, when training is done.
+        settings: seed, steps and scenes.
+        resolution: of the images, in pixels: 16 to 128, a multiple of 16.
+        progress: show a progress bar.
+        command: what was typed, for the card.
+
+    Returns:
+        PSNR of held-out scenes, in dB.
+
+    Raises:
+        UserError: resolution out of range.
+    """
+    vae = _trained(settings, resolution, progress)
+    indices = range(HELD_OUT_START, HELD_OUT_START + HELD_OUT_IMAGES)
+    held_out = _tensor(render(source_scenes(settings.seed, indices), resolution))
+    vae.register_to_config(scaling_factor=1 / latents_std(vae, held_out))
+    shown = reconstructed(vae, held_out)
+    psnr = peak_signal_to_noise(shown, held_out)
+    with atomic_folder(Path(out)) as folder:
+        vae.save_pretrained(folder)
+        _picture(held_out, shown).save(folder / "reconstructions.png")
+        facts = {
+            "command": f"`{command}`" if command else "not recorded",
+            "parameters": f"{sum(p.numel() for p in vae.parameters()):,}",
+            "steps": f"{settings.steps:,} of {BATCH} of {settings.scenes:,} scenes",
+            "seed": str(settings.seed),
+            "commit": commit(),
+            f"PSNR of {HELD_OUT_IMAGES} held-out scenes": f"{psnr:.2f} dB",
+            "scaling_factor": f"{vae.config.scaling_factor:.4f}",
+            f"sha256 of {WEIGHTS_NAME}": f"`{sha256(folder / WEIGHTS_NAME)}`",
+        }
+        (folder / "README.md").write_text(_card(facts, resolution))
+    return psnr
+
+
+def new_vae(resolution: int) -> AutoencoderKL:
+    """A fresh autoencoder of RGB images, randomly initialised from torch's global generator."""
+    return AutoencoderKL(
+        block_out_channels=CHANNELS,
+        down_block_types=("DownEncoderBlock2D",) * len(CHANNELS),
+        up_block_types=("UpDecoderBlock2D",) * len(CHANNELS),
+        latent_channels=LATENT_CHANNELS,
+        norm_num_groups=GROUPS,
+        sample_size=resolution,
+        mid_block_add_attention=False,
+        force_upcast=False,
+    )
+
+
+def vae_loss(decoded: Tensor, images: Tensor, posterior: DiagonalGaussianDistribution) -> Tensor:
+    """Errors of pixels, absolute and squared, and of their differences, and the divergence.
+
+    Args:
+        decoded: (N, 3, H, W) from a sample of the posterior.
+        images: (N, 3, H, W) in [-1, 1].
+        posterior: of the images; its divergence from the standard normal distribution counts
+            `KL_WEIGHT` for each latent.
+    """
+    error = decoded - images
+    edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
+    divergence = posterior.kl().mean() / posterior.mean[0].numel()
+    return error.abs().mean() + error.square().mean() + edges + KL_WEIGHT * divergence
+
+
+@torch.no_grad()
+def latents_std(vae: AutoencoderKL, images: Tensor) -> float:
+    """Standard deviation of the posterior's means over images and channels."""
+    means = [vae.encode(part).latent_dist.mean for part in images.split(BATCH)]
+    return torch.cat(means).std().item()
+
+
+@torch.no_grad()
+def reconstructed(vae: AutoencoderKL, images: Tensor) -> Tensor:
+    """Images (N, 3, H, W) in [-1, 1], encoded and decoded, clipped to that range."""
+    codec = LatentCodec(vae)
+    parts = [codec.decode(codec.encode(part)) for part in images.split(BATCH)]
+    return torch.cat(parts).clamp(-1, 1)
+
+
+def peak_signal_to_noise(images: Tensor, truth: Tensor) -> float:
+    """PSNR in dB of images with values from -1 to 1, of the squared error over all of them."""
+    return 10 * math.log10(4 / F.mse_loss(images, truth).item())
+
+
+def _trained(settings: AutoencoderTraining, resolution: int, progress: bool) -> AutoencoderKL:
+    steps, count = settings.steps, settings.scenes
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        vae = new_vae(resolution).to(memory_format=torch.channels_last)
+    chance = torch.Generator().manual_seed(settings.seed)
+    scenes = render(source_scenes(settings.seed, range(count)), resolution)
+    optimiser = torch.optim.AdamW(
+        vae.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, LEARNING_RATE, total_steps=steps + 1, pct_start=WARMUP_SHARE
+    )
+    bar = tqdm(range(steps), desc="autoencoder", unit="step", disable=not progress, mininterval=1.0)
+    for _ in bar:
+        images = _tensor(scenes[torch.randint(count, (BATCH,), generator=chance).numpy()])
+        with torch.autocast("cpu", torch.bfloat16):
+            posterior = DiagonalGaussianDistribution(
+                vae.encode(images).latent_dist.parameters.float()
+            )
+            decoded = vae.decode(posterior.sample(chance)).sample
+        loss = vae_loss(decoded.float(), images, posterior)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
+    return vae.eval()
+
+
+def _tensor(images: np.ndarray) -> Tensor:
+    return to_tensor(images).contiguous(memory_format=torch.channels_last)
+
+
+def _picture(truth: Tensor, shown: Tensor) -> Image.Image:
+    """Two rows, enlarged: some images, and the same reconstructed."""
+    rows = [np.concatenate(list(to_uint8(part[:SHOWN])), axis=1) for part in (truth, shown)]
+    image = Image.fromarray(np.concatenate(rows))
+    return image.resize((3 * image.width, 3 * image.height), Image.Resampling.NEAREST)
+
+
+def _card(facts: dict[str, str], resolution: int) -> str:
+    size = resolution // 2 ** (len(CHANNELS) - 1)
+    return "\n".join(
+        [
+            "# Autoencoder of synthetic scenes",
+            "",
+            f"An AutoencoderKL: scenes of {resolution}x{resolution} pixels as latents of "
+            f"{LATENT_CHANNELS}x{size}x{size}. `reconstructions.png` shows held-out scenes above, "
+            "and what is left of them below.",
+            "",
+            *(f"- {name}: {value}" for name, value in facts.items()),
+            "",
+        ]
+    )

@@ -1,0 +1,437 @@
+"""The training loop: the only place that calls backward, clips, steps, logs and checkpoints."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import importlib.util
+import math
+import resource
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.hooks import UserCpuOffloadHook
+from PIL import Image
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from unidad.config import RunSpec
+from unidad.data.image_set import ImageSet, to_uint8
+from unidad.diffusion.draws import PartGenerator
+from unidad.diffusion.levels import sampler_of
+from unidad.diffusion.process import IndexedNoise
+from unidad.errors import UserError
+from unidad.files import atomic_file
+from unidad.methods.base import Batch, Method, StepOutput
+from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.lora import sharing_copy
+from unidad.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from unidad.training.images import CHUNK, TrainingImages
+from unidad.training.memory import adamw_8bit, checkpoint_activations, offload, store_in_bf16
+
+GRID_IMAGES = 16
+ENLARGED_UP_TO = 128
+
+
+class Trainer:
+    """Trains one run, resuming from the last checkpoint in ``folder/state``.
+
+    A run that was killed and started again ends with the same weights, bit for bit on a CPU, as an
+    uninterrupted one: draws are keyed by (seed, iteration) and checkpoints are complete. Several
+    processes share each batch and end as one does, up to rounding; the main one writes the files.
+
+    Args:
+        spec: the run.
+        method: built from it.
+        images: the real images.
+        folder: holds ``state/`` (checkpoints, log), ``samples/`` and the trackers' files.
+        progress: show a progress bar.
+        keep: called with the student updates so far at each of the run's snapshots.
+        class_images: images of the subject's class, for prior preservation.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        method: Method,
+        images: ImageSet,
+        folder: Path,
+        progress: bool = True,
+        keep: Callable[[int], None] | None = None,
+        class_images: ImageSet | None = None,
+    ):
+        self.spec, self.method, self.folder, self.progress = spec, method, folder, progress
+        self.keep = keep
+        self.settings = spec.variant.training
+        _check_trackers(self.settings.trackers)
+        self.accelerator = Accelerator(
+            log_with=list(self.settings.trackers) or None, project_dir=str(folder)
+        )
+        self.rows = self._rows()
+        device = self.accelerator.device
+        self.real = self._encoded(images)
+        self.of_class = None if class_images is None else self._encoded(class_images)
+        self.ema = None
+        if self.settings.ema_decay:
+            self.ema = self._average_network()
+        self.offloaded = self._save_memory()
+        away = {hook.model for hook in self.offloaded}
+        for module in (value for value in vars(method).values() if isinstance(value, nn.Module)):
+            if module not in away:
+                module.to(device)
+        if self.settings.compile:
+            _compile(method)
+        self.parameters = {
+            group: [
+                p for name in names for p in method.networks[name].parameters() if p.requires_grad
+            ]
+            for group, names in method.groups.items()
+        }
+        self.optimisers = {group: self._optimiser(group) for group in method.groups}
+        self.updates = dict.fromkeys(method.groups, 0)
+        self.seconds = 0.0
+        self.log = TrainingLog(folder / "state" / "training.csv")
+
+    def _average_network(self) -> DiffusionNetwork:
+        """A copy of the student for its moving average; on its device what is frozen is shared."""
+        student = self.method.student
+        if self.settings.ema_on_host:
+            return copy.deepcopy(student)
+        frozen = [parameter for parameter in student.parameters() if not parameter.requires_grad]
+        return sharing_copy(student, frozen).to(self.accelerator.device)
+
+    def _save_memory(self) -> list[UserCpuOffloadHook]:
+        """Prepare the networks as the settings want them; returns what takes teachers away."""
+        settings, teachers = self.settings, self.method.frozen_teachers()
+        if settings.gradient_checkpointing:
+            checkpoint_activations(self.method.networks.values())
+        if settings.bf16_teachers:
+            store_in_bf16(teachers)
+        return offload(teachers, self.accelerator.device) if settings.offload_teachers else []
+
+    @property
+    def total(self) -> int:
+        """Iterations of the whole run."""
+        return self.settings.student_updates * self.method.iterations_per_student_update
+
+    @property
+    def snapshots(self) -> list[int]:
+        """Student updates after which a snapshot is kept: equal parts of the run, without its end.
+
+        A run shorter than the snapshots asked for keeps one at each update.
+        """
+        parts, updates = self.settings.snapshots + 1, self.settings.student_updates
+        kept = {round(updates * part / parts) for part in range(1, parts)}
+        return sorted(kept - {0, updates})
+
+    @property
+    def result(self) -> nn.Module:
+        """The network to sample and save: the moving average where there is one."""
+        return self.method.student if self.ema is None else self.ema
+
+    def run(self) -> dict:
+        """Train to the end; returns counters and cost (seconds, updates, peak memory in MB)."""
+        start = self._resume()
+        self._start_trackers()
+        bar = tqdm(
+            range(start, self.total),
+            initial=start,
+            total=self.total,
+            desc=f"{self.spec.label} · {self.spec.target} · seed {self.spec.seed}",
+            unit="it",
+            disable=not (self.progress and self.accelerator.is_main_process),
+            mininterval=1.0,
+        )
+        for iteration in bar:
+            began = time.perf_counter()
+            self._iterate(iteration)
+            self.seconds += time.perf_counter() - began
+            self._after(iteration, bar)
+        self.accelerator.end_training()
+        return self._summary()
+
+    def _iterate(self, iteration: int) -> None:
+        """The parts of a batch go through each update side by side; then the weights move."""
+        count = self.settings.gradient_accumulation
+        first, *others = [self._step(iteration, number) for number in range(count)]
+        for output in first:
+            self._backward(output, iteration)
+            for step in others:
+                self._backward(next(step), iteration)
+            self._update(output.group, iteration)
+
+    def _step(self, iteration: int, number: int) -> Iterator[StepOutput]:
+        """The updates of one of this process's parts of a batch."""
+        count = self.settings.gradient_accumulation
+        generator = PartGenerator(
+            (self.spec.seed * 1_000_003 + iteration) * 1009,
+            self.accelerator.process_index * count + number,
+            self.accelerator.num_processes * count,
+        )
+        return self.method.step(self._real_batch(generator), iteration, generator)
+
+    def _rows(self) -> int:
+        """Images of a batch that one process computes at once."""
+        images, processes = self.settings.batch_size, self.accelerator.num_processes
+        parts = processes * self.settings.gradient_accumulation
+        if images % parts:
+            raise UserError(
+                f"training.batch_size: {images} images cannot be shared by {processes} processes "
+                f"of {self.settings.gradient_accumulation} parts; choose a multiple of {parts}"
+            )
+        return images // parts
+
+    def _encoded(self, images: ImageSet) -> TrainingImages:
+        codec, device = self.method.student.codec, self.accelerator.device
+        return TrainingImages(images.images, codec, device, self.settings.horizontal_flip)
+
+    def _real_batch(self, generator: torch.Generator) -> Batch:
+        x0, chosen = self.real.draw(self.rows, generator)
+        of_class = None if self.of_class is None else self.of_class.draw(self.rows, generator)[0]
+        return self.method.batch(x0, of_class, chosen)
+
+    def _backward(self, output: StepOutput, iteration: int) -> None:
+        """Add the gradients of a part; its losses are means, so theirs is the batch's."""
+        for name, loss in output.losses.items():
+            self._check_finite(name, loss, iteration)
+        if output.group == "student":
+            for teacher in self.offloaded:
+                teacher.offload()
+        total = output.total / self.settings.gradient_accumulation
+        self.accelerator.backward(total, inputs=self.parameters[output.group])
+        self.log.add({name: loss.detach() for name, loss in output.losses.items()})
+        self.log.add(output.logs)
+
+    def _update(self, name: str, iteration: int) -> None:
+        """Step the optimiser of a group with the gradients that were added up."""
+        parameters, optimiser = self.parameters[name], self.optimisers[name]
+        self._average([p.grad for p in parameters if p.grad is not None])
+        norm = nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
+        self._check_finite(f"gradient of {name}", norm, iteration)
+        for group in optimiser.param_groups:
+            group["lr"] = self._rate(name)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        self.updates[name] += 1
+        if name == "student":
+            self._update_ema()
+        self.log.add({f"{name}_gradient_norm": norm})
+
+    def _average(self, gradients: list[Tensor]) -> None:
+        """The mean over processes in place, sent as one tensor."""
+        if self.accelerator.num_processes == 1:
+            return
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        parts = self.accelerator.reduce(flat, "mean").split([g.numel() for g in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def _check_finite(self, name: str, value: Tensor, iteration: int) -> None:
+        if torch.isfinite(value):
+            return
+        saved = checkpoints(self.folder / "state")
+        kept = f"the last good checkpoint is {saved[-1]}" if saved else "no checkpoint yet"
+        raise UserError(
+            f"{self.folder}: iteration {iteration}: {name} is {value.item()}; {kept}; "
+            "try a smaller learning_rate or gradient_clip"
+        )
+
+    def _rate(self, group: str) -> float:
+        """Warm-up counted in this group's own updates; decay in the student's."""
+        settings = self.settings
+        rate = self.method.learning_rate(group)
+        rate *= min(1.0, (self.updates[group] + 1) / max(settings.warmup_updates, 1))
+        left = settings.student_updates - self.updates["student"]
+        return rate * min(1.0, left / settings.decay_updates) if settings.decay_updates else rate
+
+    @torch.no_grad()
+    def _update_ema(self) -> None:
+        if self.ema is None:
+            return
+        updates = self.updates["student"]
+        decay = min(self.settings.ema_decay, (1 + updates) / (10 + updates))
+        pairs = zip(self.ema.parameters(), self.method.student.parameters(), strict=True)
+        averages, weights = zip(*(pair for pair in pairs if pair[1].requires_grad), strict=True)
+        weights = [
+            weight.to(average.device) for average, weight in zip(averages, weights, strict=True)
+        ]
+        torch._foreach_lerp_(averages, weights, 1 - decay)
+
+    def _after(self, iteration: int, bar: tqdm) -> None:
+        updates = self.updates["student"]
+        ended = (iteration + 1) % self.method.iterations_per_student_update == 0
+        last = iteration + 1 == self.total
+        if not ended:
+            return
+        if last or updates % self.settings.log_every == 0:
+            self._log(iteration + 1, bar)
+        if not self.accelerator.is_main_process:
+            return
+        if self.settings.sample_every and (last or updates % self.settings.sample_every == 0):
+            self._save_grid(updates)
+        if self.keep is not None and updates in self.snapshots:
+            self.keep(updates)
+        if last or updates % self.settings.checkpoint_every == 0:
+            self.save()
+
+    def _log(self, iteration: int, bar: tqdm) -> None:
+        """A line of means, over the processes too."""
+        values = self.log.means()
+        if self.accelerator.num_processes > 1:
+            means = torch.tensor(list(values.values()), device=self.accelerator.device)
+            means = self.accelerator.reduce(means, "mean").tolist()
+            values = dict(zip(values, means, strict=True))
+        if not self.accelerator.is_main_process:
+            return
+        self.log.write(iteration, self.seconds, values)
+        self.accelerator.log(values, step=iteration)
+        shown = {k: f"{v:.3g}" for k, v in values.items() if not k.endswith("norm")}
+        bar.set_postfix(shown, refresh=False)
+
+    def save(self) -> None:
+        """Write a checkpoint; only right at the end of a round of iterations."""
+        counters = {
+            "iteration": self.updates["student"] * self.method.iterations_per_student_update,
+            "updates": self.updates,
+            "seconds": self.seconds,
+        }
+        save_checkpoint(self.folder / "state", counters, self._modules(), self.optimisers)
+
+    def _resume(self) -> int:
+        saved = checkpoints(self.folder / "state")
+        iteration = 0
+        if saved:
+            counters = load_checkpoint(saved[-1], self._modules(), self.optimisers)
+            self.updates, self.seconds = counters["updates"], counters["seconds"]
+            iteration = counters["iteration"]
+        if self.accelerator.is_main_process:
+            self.log.start(iteration)
+        return iteration
+
+    def _modules(self) -> dict[str, nn.Module]:
+        modules = dict(self.method.networks.items())
+        return modules if self.ema is None else modules | {"ema": self.ema}
+
+    def _optimiser(self, group: str) -> torch.optim.Optimizer:
+        settings = self.settings
+        make = adamw_8bit if settings.adam_8bit else partial(torch.optim.AdamW, fused=True)
+        return make(
+            self.parameters[group],
+            lr=self.method.learning_rate(group),
+            betas=(settings.beta1, settings.beta2),
+            weight_decay=settings.weight_decay,
+        )
+
+    def _start_trackers(self) -> None:
+        if self.settings.trackers:
+            self.accelerator.init_trackers("trackers", config={"spec": self.spec.model_dump_json()})
+
+    @torch.no_grad()
+    def _save_grid(self, updates: int) -> None:
+        variant = self.spec.variant
+        sampler, levels = sampler_of(variant.sampler, variant.nfe, self.method.diffusion)
+        noise = IndexedNoise(self.spec.seed, range(GRID_IMAGES), self.method.student.shape)
+        device = self.accelerator.device
+        home = next(self.result.parameters()).device
+        net = self.method.denoiser(self.result.to(device), GRID_IMAGES)
+        x0 = sampler(net, levels.to(device), lambda: noise().to(device))
+        codec = self.method.student.codec
+        self.result.to(home)
+        images = np.concatenate([to_uint8(codec.decode(part)) for part in x0.split(CHUNK)])
+        side = math.isqrt(len(images))
+        rows = images.reshape(side, side, *images.shape[1:]).transpose(0, 2, 1, 3, 4)
+        grid = Image.fromarray(rows.reshape(side * images.shape[1], side * images.shape[2], 3))
+        folder = self.folder / "samples"
+        folder.mkdir(parents=True, exist_ok=True)
+        scale = 3 if images.shape[1] <= ENLARGED_UP_TO else 1
+        grid = grid.resize((grid.width * scale, grid.height * scale), Image.Resampling.NEAREST)
+        grid.save(folder / f"{updates:06d}.png")
+
+    def _summary(self) -> dict:
+        if torch.cuda.is_available():
+            peak = torch.cuda.max_memory_allocated() / 2**20
+        else:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return {
+            "iterations": self.total,
+            "updates": self.updates,
+            "seconds": round(self.seconds, 3),
+            "seconds_per_iteration": self.seconds / self.total,
+            "peak_memory_mb": round(peak, 1),
+            "parameters": sum(
+                weight.numel()
+                for name, weight in self.method.student.named_parameters()
+                if ".lora_" not in name  # adapters are merged into the exported model
+            ),
+        }
+
+
+def _compile(method: Method) -> None:
+    """Compile every U-Net of a method in place; parameters keep their names."""
+    torch._dynamo.config.suppress_errors = True
+    for module in vars(method).values():
+        if isinstance(module, DiffusionNetwork):
+            module.unet.compile()
+
+
+def _check_trackers(names: Iterable[str]) -> None:
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            raise UserError(
+                f"training.trackers: {name} is not installed; `pip install {name}`, or leave it out"
+            )
+
+
+class TrainingLog:
+    """Means of losses and logs since the last line, as CSV; a resumed run drops later lines."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._sums: dict[str, list[float]] = defaultdict(list)
+        self._columns = ["iteration", "seconds"]
+        self._rows: list[dict] = []
+
+    def start(self, iteration: int) -> None:
+        """Keep the lines up to a resumed run's iteration."""
+        if iteration and self.path.exists():
+            with open(self.path, newline="") as file:
+                reader = csv.DictReader(file)
+                self._rows = [row for row in reader if int(row["iteration"]) <= iteration]
+                self._columns = list(reader.fieldnames or self._columns)
+        self._rewrite()
+
+    def add(self, values: dict[str, Tensor | float]) -> None:
+        """Collect values until the next line."""
+        for name, value in values.items():
+            self._sums[name].append(float(value))
+
+    def means(self) -> dict[str, float]:
+        """Means of what was collected since the last time."""
+        means = {name: sum(values) / len(values) for name, values in self._sums.items()}
+        self._sums.clear()
+        return means
+
+    def write(self, iteration: int, seconds: float, means: dict[str, float]) -> None:
+        """Append a line."""
+        row = {"iteration": iteration, "seconds": f"{seconds:.2f}"}
+        row |= {name: f"{value:.6g}" for name, value in means.items()}
+        self._rows.append(row)
+        new = [name for name in row if name not in self._columns]
+        self._columns += new
+        if new:
+            self._rewrite()
+        else:
+            with open(self.path, "a", newline="") as file:
+                csv.DictWriter(file, self._columns).writerow(row)
+
+    def _rewrite(self) -> None:
+        with atomic_file(self.path) as partial, open(partial, "w", newline="") as file:
+            writer = csv.DictWriter(file, self._columns)
+            writer.writeheader()
+            writer.writerows(self._rows)
