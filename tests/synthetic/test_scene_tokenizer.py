@@ -2,8 +2,8 @@ import pytest
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from unidad.networks.text import TextEncoder
-from unidad.networks.text_to_image_folder import load_tokenizer
-from unidad.synthetic.scene_tokenizer import MAX_LENGTH, save_tokenizer, scene_tokenizer
+from unidad.networks.text_to_image_folder import load_tokenizer, save_tokenizer
+from unidad.synthetic.scene_tokenizer import MAX_LENGTH, scene_tokenizer
 from unidad.synthetic.scenes import (
     ACCESSORIES,
     CATEGORIES,

@@ -17,8 +17,7 @@ from unidad.errors import UserError
 from unidad.features.features import weights_digest
 from unidad.files import read_json, write_json
 from unidad.networks.folder import State, load_model
-from unidad.networks.text_to_image_folder import load_tokenizer
-from unidad.synthetic.scene_tokenizer import save_tokenizer
+from unidad.networks.text_to_image_folder import load_tokenizer, save_tokenizer
 
 BATCH = 64
 CONFIG = "config.json"

@@ -20,8 +20,7 @@ from unidad.errors import UserError
 from unidad.features.features import weights_digest
 from unidad.files import write_json
 from unidad.metrics.perceptual import perceptual_rows
-from unidad.networks.weights import read_weights
-from unidad.training.checkpoint import check_state
+from unidad.networks.weights import check_state, read_weights
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 BATCH = 200

@@ -16,8 +16,7 @@ from diffusers import DDPMScheduler, UNet2DModel
 from torch import Tensor
 
 from unidad.errors import UserError
-from unidad.networks.weights import read_weights
-from unidad.training.checkpoint import check_state
+from unidad.networks.weights import check_state, read_weights
 
 GROUPS = 32
 """Of every normalisation in guided-diffusion."""

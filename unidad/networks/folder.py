@@ -12,8 +12,7 @@ from torch import nn
 from unidad.errors import UserError
 from unidad.files import read_json
 from unidad.networks.diffusion_network import DiffusionNetwork
-from unidad.networks.weights import State, read_weights
-from unidad.training.checkpoint import check_state
+from unidad.networks.weights import State, check_state, read_weights
 
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 LAYOUT = "a model folder holds unet/ and scheduler/"

@@ -107,6 +107,12 @@ def load_tokenizer(folder: Path, layout: str = LAYOUT) -> CLIPTokenizer:
         raise UserError(f"{folder}: not a readable CLIP tokenizer ({message})") from None
 
 
+def save_tokenizer(tokenizer: CLIPTokenizer, folder: str | Path) -> None:
+    """Write a tokenizer's files, those that transformers before version 5 reads included."""
+    tokenizer.save_pretrained(folder)
+    tokenizer.backend_tokenizer.model.save(str(folder))
+
+
 def one_step_pipeline(network: TextToImageNetwork, text: TextEncoder) -> StableDiffusionPipeline:
     """An ordinary pipeline that draws what the one-step student draws.
 

@@ -34,6 +34,27 @@ def read_weights(path: Path) -> State:
         raise UserError(f"{path}: not a readable safetensors file ({error})") from None
 
 
+def check_state(state: State, expected: State, where: str) -> None:
+    """Compare names and shapes of weights with what an architecture expects.
+
+    Raises:
+        UserError: names the first missing, misshapen or unexpected key, and counts the others.
+    """
+    unfit = []
+    for name, tensor in expected.items():
+        if name not in state:
+            unfit.append(f"no '{name}' in the file")
+        elif state[name].shape != tensor.shape:
+            unfit.append(
+                f"'{name}' is {tuple(state[name].shape)} in the file, "
+                f"{tuple(tensor.shape)} in the model"
+            )
+    unfit += [f"'{name}' is not in the model" for name in sorted(set(state) - set(expected))]
+    if unfit:
+        others = f" (and {len(unfit) - 1} more)" if len(unfit) > 1 else ""
+        raise UserError(f"{where}: weights of another architecture: {unfit[0]}{others}")
+
+
 def _unpickle_tensors(path: Path) -> State:
     try:
         with warnings.catch_warnings(action="ignore"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import string
-from pathlib import Path
 
 from transformers import CLIPTokenizer
 
@@ -36,9 +35,3 @@ def scene_tokenizer() -> CLIPTokenizer:
             merges.append((pieces[0], pieces[1]))
             vocabulary.setdefault(pieces[0] + pieces[1], len(vocabulary))
     return CLIPTokenizer(vocabulary, merges, model_max_length=MAX_LENGTH)
-
-
-def save_tokenizer(tokenizer: CLIPTokenizer, folder: str | Path) -> None:
-    """Write a tokenizer's files, those that transformers before version 5 reads included."""
-    tokenizer.save_pretrained(folder)
-    tokenizer.backend_tokenizer.model.save(str(folder))

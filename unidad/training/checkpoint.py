@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from unidad.errors import UserError
 from unidad.files import atomic_file
+from unidad.networks.weights import check_state
 
 PREFIX = "iteration-"
 
@@ -101,27 +102,6 @@ def _match_memory_format(optimiser: torch.optim.Optimizer) -> None:
         for key, value in state.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 state[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-
-
-def check_state(state: dict[str, Tensor], expected: dict[str, Tensor], where: str) -> None:
-    """Compare names and shapes of weights with what an architecture expects.
-
-    Raises:
-        UserError: names the first missing, misshapen or unexpected key, and counts the others.
-    """
-    unfit = []
-    for name, tensor in expected.items():
-        if name not in state:
-            unfit.append(f"no '{name}' in the file")
-        elif state[name].shape != tensor.shape:
-            unfit.append(
-                f"'{name}' is {tuple(state[name].shape)} in the file, "
-                f"{tuple(tensor.shape)} in the model"
-            )
-    unfit += [f"'{name}' is not in the model" for name in sorted(set(state) - set(expected))]
-    if unfit:
-        others = f" (and {len(unfit) - 1} more)" if len(unfit) > 1 else ""
-        raise UserError(f"{where}: weights of another architecture: {unfit[0]}{others}")
 
 
 def _state(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
