@@ -140,12 +140,11 @@ def test_archives_are_unpacked_before_they_are_prepared():
     mine, source = (specs[f"{root}/specs/data/{name}.json"] for name in ("mine", "source"))
     assert mine["folder"] == f"{root}/originals/mine/folder"
     assert (mine["reference"], mine["shots_in_reference"]) == ("others", "drop")
-    assert (source["folder"], source["shots"], source["images"]) == (
-        f"{root}/originals/source/folder",
-        None,
-        7,
-    )
-    assert "domain" not in source
+    assert source == {
+        "folder": f"{root}/originals/source/folder",
+        "images": 7,
+        "resolution": 32,
+    }
 
 
 def test_one_archive_for_both_is_one_folder():

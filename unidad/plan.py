@@ -357,21 +357,25 @@ class Plan:
         return {f"{root}/{path}": text + "\n" for path, text in texts.items()}
 
     def _data_spec(self, name: str) -> dict:
+        """What `unidad prepare` reads."""
         config, described = self.config, self.described(name)
-        if name != SOURCE:
-            own = {"domain": described.domain, **self._own_images(name), "shots": config.shots}
-        elif described.folder is None:
+        if described.folder is not None:
+            return self._own_images(name)
+        if name == SOURCE:
             own = {"domain": "faces", **described.model_dump(exclude={"folder", "reference"})}
         else:
-            own = {**self._own_images(name), "shots": None, "images": described.images}
+            own = {"domain": described.domain, "shots": config.shots}
         common = {"resolution": config.resolution, "seed": config.data_seed}
         return common | own | {"reference_images": config.evaluation.reference_images}
 
     def _own_images(self, name: str) -> dict:
+        described = self.described(name)
         own = {key: self.originals(name, key) for key in ("folder", "reference")}
-        if getattr(self.described(name), "shots_in_reference", "refuse") == "drop":
+        own = {key: folder for key, folder in own.items() if folder is not None}
+        if getattr(described, "shots_in_reference", "refuse") == "drop":
             own["shots_in_reference"] = "drop"
-        return own
+        size = {"images": described.images} if name == SOURCE else {"shots": self.config.shots}
+        return {"resolution": self.config.resolution} | own | size
 
     def _archive_spec(self, archive: Archive) -> dict:
         """What `unidad unpack` reads; the hash of a download was checked when it came."""

@@ -240,12 +240,14 @@ class SubjectPlan(Plan):
                 "reference_images": self.config.evaluation.reference_images,
             }
         target = self.config.targets[name]
-        own = {"subject": target.subject, **self._own_images(name)}
-        own = {key: value for key, value in own.items() if value is not None}
-        if target.subject is not None:
-            own["prompts"] = self.prompts(name)
-            own["images_per_prompt"] = self.config.personalisation.images_per_prompt
-        return common | own | {"shots": self.config.shots}
+        if target.subject is None:
+            return self._own_images(name)
+        return common | {
+            "subject": target.subject,
+            "prompts": self.prompts(name),
+            "images_per_prompt": self.config.personalisation.images_per_prompt,
+            "shots": self.config.shots,
+        }
 
     def _model_specs(self) -> dict[str, dict]:
         config = self.config

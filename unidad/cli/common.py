@@ -1,26 +1,26 @@
-"""What the verbs share: how one is added to the parser, its options, its settings file."""
+"""What the verbs share: how one is added to the parser, and where its settings come from."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args, get_origin
 
 from unidad.errors import UserError
 from unidad.files import read_json
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     from unidad.config import Section
 
     AnySection = TypeVar("AnySection", bound=Section)
 
 Handler: TypeAlias = Callable[[argparse.Namespace], int | None]
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-AS_SHIPPED = "defaults: as the shipped one was trained"
 
 
 def add_verb(
@@ -52,6 +52,59 @@ def add_threads_and_quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
+def add_settings(
+    parser: argparse.ArgumentParser, *sections: type[Section], positional: str = ""
+) -> None:
+    """``--settings`` with a JSON file, and an option for every key of the sections.
+
+    What is typed goes before the file, the file before the default. The help of an option is the
+    key's docstring; a key of several sections is one option, with the first one's help.
+
+    Args:
+        parser: of a verb.
+        sections: their keys that are numbers, words or lists of them become options.
+        positional: the key that is typed without its name.
+    """
+    parser.add_argument("--settings", type=Path, help="JSON with the keys below; options go first")
+    for name, field in _fields(sections).items():
+        kind, several = _kind(field.annotation)
+        if kind is not None:
+            typed = name if name == positional else "--" + name.replace("_", "-")
+            nargs = "?" if name == positional else "+" if several else None
+            shown = _choices(field.annotation)
+            parser.add_argument(typed, type=kind, nargs=nargs, metavar=shown, help=_help(field))
+
+
+def given_settings(options: argparse.Namespace, *sections: type[Section]) -> dict[str, Any]:
+    """What was typed of the sections' keys, over what stands in the file of settings.
+
+    Args:
+        options: of a parser that went through `add_settings`.
+        sections: whose keys are known.
+
+    Raises:
+        UserError: no such file, not a JSON mapping, or an unknown key.
+    """
+    known = _fields(sections)
+    settings = read_settings(options.settings, known)
+    typed = {name: getattr(options, name, None) for name in known}
+    return settings | {name: value for name, value in typed.items() if value is not None}
+
+
+def section_of(
+    section: type[AnySection], options: argparse.Namespace, given: Mapping[str, Any]
+) -> AnySection:
+    """A section, of those of the given settings that are its keys.
+
+    Raises:
+        UserError: a value out of range, or a key is missing.
+    """
+    from unidad.config import validate
+
+    own = {key: value for key, value in given.items() if key in section.model_fields}
+    return validate(section, own, str(options.settings or "options"))
+
+
 def read_settings(path: Path | None, known: Collection[str]) -> dict:
     """The mapping in a JSON file of settings; empty without a file.
 
@@ -65,19 +118,42 @@ def read_settings(path: Path | None, known: Collection[str]) -> dict:
     return settings
 
 
-def section_of(section: type[AnySection], options: argparse.Namespace) -> AnySection:
-    """A section of the configuration: what was typed of its keys, else its defaults.
-
-    Raises:
-        UserError: a value out of range.
-    """
-    from unidad.config import validate
-
-    given = {key: getattr(options, key, None) for key in section.model_fields}
-    given = {key: value for key, value in given.items() if value is not None}
-    return validate(section, given, "options")
-
-
 def command_line() -> str:
     """The call that is running, for a model's card."""
     return shlex.join(["unidad", *sys.argv[1:]])
+
+
+def _fields(sections: tuple[type[Section], ...]) -> dict[str, FieldInfo]:
+    found: dict[str, FieldInfo] = {}
+    for section in sections:
+        found |= {key: field for key, field in section.model_fields.items() if key not in found}
+    return found
+
+
+def _kind(annotation: Any) -> tuple[type | None, bool]:
+    """What an option's value is read as, and whether there are several; None: the file alone."""
+    if get_origin(annotation) is tuple:
+        return _kind(get_args(annotation)[0])[0], True
+    if get_origin(annotation) is Literal:
+        return type(get_args(annotation)[0]), False
+    for kind in (annotation, *get_args(annotation)):
+        if kind in (int, float, str):
+            return kind, False
+    return None, False
+
+
+def _choices(annotation: Any) -> str | None:
+    """The values that an option may have, where they are few."""
+    if get_origin(annotation) is not Literal or len(get_args(annotation)) == 1:
+        return None
+    return "{" + ",".join(map(str, get_args(annotation))) + "}"
+
+
+def _help(field: FieldInfo) -> str:
+    text = " ".join((field.description or "").split()).removesuffix(".")
+    text = text[0].lower() + text[1:] if text[1:2].islower() else text
+    value = field.default
+    if field.is_required() or value is None:
+        return text.replace("%", "%%")
+    shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
+    return f"{text} (default {shown})".replace("%", "%%")

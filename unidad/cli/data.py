@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from inspect import signature
 from pathlib import Path
+from typing import Any
 
-from unidad.cli.common import Verbs, add_verb, read_settings
+from unidad.cli.common import Verbs, add_settings, add_verb, given_settings, section_of
+from unidad.config import Section
+from unidad.data.recipes import OwnSource, OwnTarget, Unpacking
 from unidad.errors import UserError
+from unidad.synthetic.data_recipes import CaptionedScenes, Faces, FaceTarget, Subject
+
+KINDS = (Faces, CaptionedScenes, FaceTarget, Subject, OwnTarget, OwnSource)
+"""Of data folders."""
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -47,11 +53,8 @@ def _add_unpack(verbs: Verbs) -> None:
         "unpack the images of a zip or tar archive into one folder",
         "unpack data/afhq.zip --inside afhq/train/cat --out data/cats",
     )
-    parser.add_argument("archive", nargs="?", help=".zip, .tar, .tar.gz, .tar.bz2 or .tar.xz")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--settings", type=Path, help="JSON with archive, sha256, inside")
-    parser.add_argument("--inside", help="folder of the archive (default: all of it)")
-    parser.add_argument("--sha256", help="what the archive must be (default: any)")
+    add_settings(parser, Unpacking, positional="archive")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -59,15 +62,14 @@ def _unpack(options: argparse.Namespace) -> None:
     from unidad.data.archive import unpack_images
     from unidad.data.fetch import check_sha256
 
-    keys = ("archive", "sha256", "inside")
-    settings = dict.fromkeys(keys) | read_settings(options.settings, keys)
-    settings |= {key: getattr(options, key) for key in keys if getattr(options, key) is not None}
-    if settings["archive"] is None:
+    given = given_settings(options, Unpacking)
+    if "archive" not in given:
         raise UserError("which archive? give its path")
-    archive = Path(settings["archive"])
-    if settings["sha256"] is not None:
-        check_sha256(archive, settings["sha256"])
-    count = unpack_images(archive, options.out, settings["inside"] or "", not options.quiet)
+    settings = section_of(Unpacking, options, given)
+    archive = Path(settings.archive)
+    if settings.sha256 is not None:
+        check_sha256(archive, settings.sha256)
+    count = unpack_images(archive, options.out, settings.inside, not options.quiet)
     print(f"{options.out}: {count} images")
 
 
@@ -76,32 +78,55 @@ def _add_prepare(verbs: Verbs) -> None:
         verbs,
         "prepare",
         _prepare,
-        "prepare images: a synthetic domain, or a folder of your own",
+        "prepare images: a synthetic domain or subject, or a folder of your own",
         "prepare --folder my-photos --shots 5 10 --out data/mine",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--settings", type=Path, help="JSON with the keys below, see `unidad plan`")
-    parser.add_argument("--domain", help="faces, babies, sunglasses, portraits, cats or scenes")
-    parser.add_argument("--folder", help="your own images")
-    parser.add_argument("--reference", help="held-out images of the same kind, to measure against")
-    parser.add_argument("--shots", type=int, nargs="+", help="sizes of the training sets")
-    parser.add_argument("--resolution", type=int, help="of the images, in pixels (default 32)")
-    parser.add_argument("--seed", type=int, help="of the renderer (default 0)")
-    parser.add_argument("--images", type=int, help="size of the source set (faces or scenes)")
-    parser.add_argument("--babies", type=float, help="share of baby-like source faces")
-    parser.add_argument("--sunglasses", type=float, help="share of source faces with sunglasses")
-    parser.add_argument("--reference-images", type=int, help="held-out images (default 5000)")
+    add_settings(parser, *KINDS)
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    from unidad.data.prepare import prepare
-
-    settings = read_settings(options.settings, list(signature(prepare).parameters)[1:])
-    given = ("domain", "folder", "reference", "shots", "resolution", "seed", "images")
-    given += ("babies", "sunglasses", "reference_images")
-    settings |= {key: getattr(options, key) for key in given if getattr(options, key) is not None}
-    manifest = prepare(options.out, **settings)
+    given = given_settings(options, *KINDS)
+    kind = _kind_of(given)
+    for key in given:
+        if key not in kind.model_fields:
+            known = ", ".join(kind.model_fields)
+            raise UserError(f"{key}: unknown key of this kind of folder; known are {known}")
+    manifest = _writer(kind)(options.out, section_of(kind, options, given))
     print(f"{options.out}: {', '.join(manifest['files'])}")
+
+
+def _kind_of(given: dict[str, Any]) -> type[Section]:
+    """Which folder is described.
+
+    Raises:
+        UserError: not one of domain, subject and folder is given.
+    """
+    origins = {key: given.get(key) for key in ("domain", "subject", "folder")}
+    if sum(origin is not None for origin in origins.values()) != 1:
+        found = ", ".join(f"{key} {origin}" for key, origin in origins.items())
+        raise UserError(f"give one of a domain, a subject and a folder of images; found {found}")
+    if origins["subject"] is not None:
+        return Subject
+    if origins["folder"] is not None:
+        return OwnSource if "images" in given else OwnTarget
+    return {"faces": Faces, "scenes": CaptionedScenes}.get(origins["domain"], FaceTarget)
+
+
+def _writer(kind: type[Section]) -> Any:
+    """The function that fills a folder of the kind; rendering needs libraries that are slow."""
+    if kind in (OwnTarget, OwnSource):
+        from unidad.data import own_images
+
+        return own_images.prepare_target if kind is OwnTarget else own_images.prepare_source
+    from unidad.synthetic import rendered
+
+    return {
+        Faces: rendered.prepare_faces,
+        CaptionedScenes: rendered.prepare_scenes,
+        FaceTarget: rendered.prepare_face_target,
+        Subject: rendered.prepare_subject,
+    }[kind]
 
 
 def _add_contact_sheet(verbs: Verbs) -> None:
@@ -117,6 +142,6 @@ def _add_contact_sheet(verbs: Verbs) -> None:
 
 
 def _contact_sheet(options: argparse.Namespace) -> None:
-    from unidad.data.prepare import prepare_overview
+    from unidad.data.prepared import write_overview
 
-    prepare_overview(options.out, options.folders)
+    write_overview(options.out, options.folders)

@@ -6,13 +6,15 @@ import argparse
 from pathlib import Path
 
 from unidad.cli.common import (
-    AS_SHIPPED,
     Verbs,
+    add_settings,
     add_threads_and_quiet,
     add_verb,
     command_line,
+    given_settings,
     section_of,
 )
+from unidad.config import ClipTraining, SceneNetworkTraining
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -237,21 +239,16 @@ def _add_train_clip(verbs: Verbs) -> None:
         "train-clip --out my-clip --seed 0",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--seed", type=int, help=f"of scenes, weights and order; {AS_SHIPPED}")
-    parser.add_argument("--updates", type=int, help="of the optimiser")
-    parser.add_argument("--batch-size", type=int, help="even")
-    parser.add_argument("--patch-size", type=int, help="in pixels: 4, 8 or 16")
-    parser.add_argument("--scenes", type=int, help="rendered once, each with a twin")
+    add_settings(parser, ClipTraining)
     add_threads_and_quiet(parser)
 
 
 def _train_clip(options: argparse.Namespace) -> None:
-    from unidad.config import ClipTraining
     from unidad.synthetic.clip_training import train_clip
 
     rows = train_clip(
         options.out,
-        section_of(ClipTraining, options),
+        section_of(ClipTraining, options, given_settings(options, ClipTraining)),
         not options.quiet,
         command_line(),
     )
@@ -268,21 +265,18 @@ def _add_train_scene_features(verbs: Verbs) -> None:
         "train-scene-features --out my-features",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--updates", type=int, help=f"of the optimiser; {AS_SHIPPED}")
-    parser.add_argument("--instances", type=int, help="rendered once, in several pictures each")
+    add_settings(parser, SceneNetworkTraining)
     parser.add_argument("--resolution", type=int, default=32, help="in pixels (default 32)")
-    parser.add_argument("--seed", type=int, help="of pictures, weights and order")
     add_threads_and_quiet(parser)
 
 
 def _train_scene_features(options: argparse.Namespace) -> None:
-    from unidad.config import SceneNetworkTraining
     from unidad.synthetic.scene_fitness import word_table
     from unidad.synthetic.scene_training import train_scene_network
 
     found = train_scene_network(
         options.out,
-        section_of(SceneNetworkTraining, options),
+        section_of(SceneNetworkTraining, options, given_settings(options, SceneNetworkTraining)),
         options.resolution,
         not options.quiet,
         command_line(),

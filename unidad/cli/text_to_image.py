@@ -6,13 +6,15 @@ import argparse
 from pathlib import Path
 
 from unidad.cli.common import (
-    AS_SHIPPED,
     Verbs,
+    add_settings,
     add_threads_and_quiet,
     add_verb,
     command_line,
+    given_settings,
     section_of,
 )
+from unidad.config import AutoencoderTraining, SceneModels
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -30,20 +32,17 @@ def _add_train_vae(verbs: Verbs) -> None:
         "train-vae --out my-vae",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--steps", type=int, help=f"updates; {AS_SHIPPED}")
-    parser.add_argument("--scenes", type=int, help="rendered once, and drawn from")
+    add_settings(parser, AutoencoderTraining)
     parser.add_argument("--resolution", type=int, default=32, help="in pixels (default 32)")
-    parser.add_argument("--seed", type=int, help="of scenes, weights and order")
     add_threads_and_quiet(parser)
 
 
 def _train_vae(options: argparse.Namespace) -> None:
-    from unidad.config import AutoencoderTraining
     from unidad.synthetic.vae_training import train_vae
 
     psnr = train_vae(
         options.out,
-        section_of(AutoencoderTraining, options),
+        section_of(AutoencoderTraining, options, given_settings(options, AutoencoderTraining)),
         options.resolution,
         not options.quiet,
         command_line(),
@@ -66,13 +65,12 @@ def _add_new_text_to_image(verbs: Verbs) -> None:
         "--channels",
         type=int,
         nargs="+",
-        help=f"of the U-Net's blocks, at halving resolutions; {AS_SHIPPED}",
+        help="of the U-Net's blocks, at halving resolutions",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the U-Net's weights (default 0)")
 
 
 def _new_text_to_image(options: argparse.Namespace) -> None:
-    from unidad.config import SceneModels
     from unidad.features.clip import load_clip
     from unidad.networks.text import TextEncoder
     from unidad.synthetic.new_text_to_image import new_text_to_image
