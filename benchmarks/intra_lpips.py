@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.runner import Comparison, Meter, Result, Side
-from unidad.config import IntraLpips
+from unidad.config.evaluation import IntraLpips
 from unidad.data.image_set import to_tensor
 from unidad.features.lpips_network import LpipsNetwork
 from unidad.metrics.perceptual import intra_lpips

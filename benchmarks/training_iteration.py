@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from benchmarks.networks import PlainNetwork, adm
 from benchmarks.runner import Comparison, Meter, Side
-from unidad.config import RunSpec
+from unidad.config.run import RunSpec
 from unidad.data.image_set import ImageSet, to_tensor
 from unidad.diffusion.process import karras_levels, student_levels
+from unidad.methods.specs import run_spec
 from unidad.methods.unidad import UniDad
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.discriminator import MultiHead
@@ -53,7 +54,7 @@ def comparisons(problem: Problem = Problem()) -> list[Comparison]:
     images = np.random.default_rng(0).integers(
         0, 256, (SHOTS, problem.resolution, problem.resolution, 3), dtype=np.uint8
     )
-    spec, weights = run_spec(problem), sum(p.numel() for p in network.parameters())
+    spec, weights = spec_of(problem), sum(p.numel() for p in network.parameters())
     described = (
         f"ADM of {weights / 1e6:.1f} M weights, {problem.resolution}x{problem.resolution}, "
         f"batch {problem.batch_size}, NFE {problem.nfe}, R = {problem.updates}"
@@ -64,7 +65,7 @@ def comparisons(problem: Problem = Problem()) -> list[Comparison]:
     return [Comparison("training: Uni-DAD, one round", described, *sides)]
 
 
-def run_spec(problem: Problem) -> RunSpec:
+def spec_of(problem: Problem) -> RunSpec:
     """The paper's settings but for size and warm-up; paths are not read."""
     training = {
         "student_updates": problem.rounds,
@@ -84,15 +85,15 @@ def run_spec(problem: Problem) -> RunSpec:
         "distillation": {"fake_score_updates_per_student_update": problem.updates},
     }
     names = dict.fromkeys(("target", "label", "data", "student", "teacher"), "")
-    return RunSpec(
-        shots=SHOTS,
-        seed=0,
-        resolution=problem.resolution,
-        network={},
-        diffusion={},
-        variant=variant,
-        **names,
-    )
+    settings = {
+        "shots": SHOTS,
+        "seed": 0,
+        "resolution": problem.resolution,
+        "network": {},
+        "diffusion": {},
+        "variant": variant,
+    }
+    return run_spec(settings | names, "benchmark")
 
 
 class WithoutDisk(Trainer):

@@ -17,10 +17,11 @@ from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNe
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from unidad.config import RunSpec
+from unidad.config.run import RunSpec
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.features.feature_network import FeatureConfig, FeatureNetwork
+from unidad.methods.specs import run_spec
 from unidad.networks.folder import new_network
 from unidad.pipeline import UnidadPipeline
 
@@ -88,18 +89,18 @@ def tiny_spec(
         "trackers": (),
     }
     variant = {"method": method, "training": brief | (training or {})} | variant
-    return RunSpec(
-        shots=6,
-        label=method,
-        seed=3,
-        data=str(data),
-        student=str(model),
-        teacher=None if method == "finetune" else str(model),
-        resolution=16,
-        network={},
-        variant=variant,
-        **settings,
-    )
+    settings |= {
+        "shots": 6,
+        "label": method,
+        "seed": 3,
+        "data": str(data),
+        "student": str(model),
+        "teacher": None if method == "finetune" else str(model),
+        "resolution": 16,
+        "network": {},
+        "variant": variant,
+    }
+    return run_spec(settings, "spec")
 
 
 @pytest.fixture

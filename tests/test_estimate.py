@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from unidad.config import parse_config
 from unidad.estimate import describe, estimate, model_bytes
+from unidad.experiment.load import parse_config
 from unidad.plan_subjects import make_plan
 from unidad.rates import OWN, Rate, read_rates
 

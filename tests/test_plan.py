@@ -3,7 +3,7 @@ from pathlib import Path
 
 import yaml
 
-from unidad.config import parse_config
+from unidad.experiment.load import parse_config
 from unidad.plan import Plan, Run
 
 ROOT = Path(__file__).parents[1]

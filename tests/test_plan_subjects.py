@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from unidad.config import SUBJECTS, load_config, load_spec, parse_config
+from unidad.config.images import SUBJECTS
 from unidad.errors import UserError
+from unidad.experiment.load import load_config, parse_config
+from unidad.methods.specs import load_spec
 from unidad.plan import Run
 from unidad.plan_subjects import SubjectPlan, make_plan
 from unidad.synthetic.scenes import LIVE

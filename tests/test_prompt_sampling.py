@@ -8,7 +8,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from unidad import prompt_sampling
-from unidad.config import PromptGrid
+from unidad.config.evaluation import PromptGrid
 from unidad.data.image_set import to_uint8
 from unidad.diffusion.process import IndexedNoise
 from unidad.errors import UserError

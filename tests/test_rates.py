@@ -2,8 +2,8 @@
 
 import pytest
 
-from unidad.config import parse_config
 from unidad.errors import UserError
+from unidad.experiment.load import parse_config
 from unidad.files import write_json
 from unidad.plan import Plan
 from unidad.rates import OWN, Rate, finished_rates, known_rates, read_rates

@@ -8,11 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from unidad.config import SceneModels, load_config, load_spec
 from unidad.data.image_set import to_tensor, to_uint8
 from unidad.diffusion.process import add_noise
+from unidad.experiment.load import load_config
 from unidad.features.clip import load_clip
 from unidad.features.feature_network import load_feature_network
+from unidad.methods.specs import load_spec
 from unidad.metrics.frechet import frechet_distance
 from unidad.models import SHIPPED_TEXT_TO_IMAGE
 from unidad.networks.folder import load_network
@@ -24,6 +25,7 @@ from unidad.networks.text_to_image_folder import (
 from unidad.shipped import SHIPPED_FEATURE_NETWORK, SHIPPED_SCENE_NETWORK, SHIPPED_SOURCE_TEACHER
 from unidad.synthetic.clip_fitness import clip_fitness
 from unidad.synthetic.faces import render
+from unidad.synthetic.recipes import SceneModels
 from unidad.synthetic.scene_tokenizer import MAX_LENGTH, scene_tokenizer
 from unidad.synthetic.scenes import render as render_scenes
 from unidad.synthetic.scenes import source_scenes

@@ -14,10 +14,12 @@ import torch
 from packaging.requirements import Requirement
 
 from unidad import __version__
-from unidad.config import Archive, Config, load_config
+from unidad.config.images import Archive
 from unidad.data.folder import image_paths
 from unidad.errors import UserError
 from unidad.estimate import estimate
+from unidad.experiment.config import Config
+from unidad.experiment.load import load_config
 from unidad.features.pretrained import FOLDER, weights_file
 from unidad.features.protocols import PROTOCOLS
 from unidad.plan import Plan

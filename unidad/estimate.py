@@ -7,7 +7,6 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from unidad.config import AnyVariant, UnidadVariant
 from unidad.plan import Plan, Row
 from unidad.rates import SAMPLING, Key, Rates
 
@@ -135,17 +134,9 @@ def _add_models(plan: Plan, result: Estimate) -> None:
     kept = 1 + sum(1 + variant.training.snapshots for variant in variants)
     result.models = kept * one
     result.checkpoints = max(
-        2 * one * (ADAM * _trained(variant) + (variant.training.ema_decay > 0))
+        2 * one * (ADAM * variant.trained_networks + (variant.training.ema_decay > 0))
         for variant in variants
     )
-
-
-def _trained(variant: AnyVariant) -> int:
-    """Networks that a variant trains: student, fake score, target teacher."""
-    if variant.method == "finetune":
-        return 1
-    online = isinstance(variant, UnidadVariant) and variant.target_teacher == "online"
-    return 3 if online else 2
 
 
 def _hours(count: int, key: Key, rates: Rates, result: Estimate) -> float:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import torch
 
-from unidad.config import SOURCE_STUDENT, SOURCE_TEACHER, Config, PublishedFeatures
+from unidad.config.evaluation import PublishedFeatures
+from unidad.config.run import SOURCE_STUDENT, SOURCE_TEACHER
+from unidad.experiment.config import Config
 from unidad.features.extractors import save_published
 from unidad.features.feature_network import load_feature_network
 from unidad.files import atomic_folder, read_json, sha256

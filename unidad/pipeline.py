@@ -14,7 +14,7 @@ import torch
 from diffusers import DDPMScheduler, DiffusionPipeline, ImagePipelineOutput, UNet2DModel
 from PIL import Image
 
-from unidad.config import Diffusion
+from unidad.config.diffusion import Diffusion
 from unidad.data.image_set import to_uint8
 from unidad.diffusion.levels import sampler_of
 from unidad.diffusion.process import IndexedNoise
@@ -29,7 +29,7 @@ class UnidadPipeline(DiffusionPipeline):
         scheduler: betas and prediction type of its training.
         sampler: ``few_step``, ``ddim`` or ``heun``.
         nfe: network evaluations an image, unless the call says otherwise.
-        diffusion: the noise process, the keys of `unidad.config.Diffusion`.
+        diffusion: the noise process, the keys of `Diffusion`.
     """
 
     def __init__(

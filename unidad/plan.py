@@ -12,25 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from unidad.config import (
-    SOURCE,
-    SOURCE_TEACHER,
-    AnyVariant,
-    Archive,
-    Config,
-    Dmd2Variant,
-    EchodistillVariant,
-    FinetuneVariant,
-    RunSpec,
-    SourceData,
-    Target,
-    TextToImage,
-    UnidadVariant,
-    origins,
-    slug,
-    validate,
-)
+from unidad.config.images import Archive, SourceData, Target
+from unidad.config.run import SOURCE, SOURCE_TEACHER, MethodSettings, RunSpec, slug
+from unidad.config.text_to_image import TextToImage
+from unidad.experiment.config import Config
 from unidad.files import atomic_file, local_path
+from unidad.methods import METHODS, PRETRAINING
+from unidad.methods.specs import run_spec
 
 SOURCE_TEACHER_LABEL = "Source teacher"
 SOURCE_STUDENT_LABEL = "Source student"
@@ -119,7 +107,7 @@ class Plan:
         """Key (student, teacher, target_teacher) → the run whose model it takes."""
         return {
             key: self._on_domain(label, run.target, run.shots, run.seed)
-            for key, label in origins(self.config.variants[run.label]).items()
+            for key, label in self.config.variants[run.label].labels().items()
         }
 
     def spec(self, run: Run) -> RunSpec:
@@ -130,17 +118,10 @@ class Plan:
                 steps.
         """
         variant = self._resolved(run)
-        roles = {"student": variant.student}
-        if isinstance(variant, (Dmd2Variant, EchodistillVariant)):
-            roles["teacher"] = variant.teacher
-        if isinstance(variant, UnidadVariant):
-            roles["teacher"] = SOURCE_TEACHER
-            if variant.target_teacher not in ("online", "none"):
-                roles["target_teacher"] = variant.target_teacher
         taken = self.dependencies(run)
         models = {
             role: self.model(taken[role]) if role in taken else self.source_model(label)
-            for role, label in roles.items()
+            for role, label in variant.origins().items()
         }
         settings = {
             "target": run.target,
@@ -154,7 +135,7 @@ class Plan:
             "variant": variant,
             "text_to_image": self._text_to_image(run),
         }
-        return validate(RunSpec, settings | models, f"variants.{run.label}")
+        return run_spec(settings | models, f"variants.{run.label}")
 
     def source_specs(self) -> dict[str, RunSpec]:
         """source_teacher, source_student → its training, where the configuration wants one."""
@@ -163,7 +144,8 @@ class Plan:
 
     def _source_spec(self) -> RunSpec:
         """The denoising loss, from a fresh network."""
-        return RunSpec(
+        settings = METHODS[PRETRAINING].Settings
+        return RunSpec[settings](
             target=SOURCE,
             shots=None,
             label=SOURCE_TEACHER_LABEL,
@@ -173,8 +155,8 @@ class Plan:
             resolution=self.config.resolution,
             network=self.config.network,
             diffusion=self.config.diffusion,
-            variant=FinetuneVariant(
-                method="finetune",
+            variant=settings(
+                method=PRETRAINING,
                 nfe=self.config.evaluation.source_nfe,
                 domain=SOURCE,
                 training=self.config.source_training,
@@ -436,19 +418,10 @@ class Plan:
             return Run(SOURCE, None, label, seed)
         return Run(target, shots, label, seed)
 
-    def _resolved(self, run: Run) -> AnyVariant:
-        """The variant with a number for dmd_target_share."""
-        variant = self.config.variants[run.label]
-        if not isinstance(variant, UnidadVariant) or variant.dmd_target_share != "auto":
-            return variant
+    def _resolved(self, run: Run) -> MethodSettings:
+        """The variant's settings for the run's target."""
         near = run.target in self.config.targets and self.config.targets[run.target].near
-        if variant.target_teacher == "none":
-            share = 0.0
-        elif not variant.dmd_source:
-            share = 1.0
-        else:
-            share = variant.near_target_share if near else variant.far_target_share
-        return variant.model_copy(update={"dmd_target_share": share})
+        return self.config.variants[run.label].for_target(near)
 
     def _controls(self, target: str, shots: int | None) -> list[Row]:
         nfe = self.config.evaluation.source_nfe

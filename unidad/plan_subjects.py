@@ -7,23 +7,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unidad.config import (
-    LIVE_CLASSES,
+from unidad.config.images import LIVE_CLASSES, SUBJECTS
+from unidad.config.run import (
     ORIGINS,
     SOURCE,
     SOURCE_STUDENT,
     SOURCE_TEACHER,
-    SUBJECTS,
-    AnyVariant,
-    Config,
-    EchodistillVariant,
-    Prior,
-    Prompts,
+    MethodSettings,
     RunSpec,
-    TextToImage,
-    load_spec,
 )
+from unidad.config.text_to_image import Prior, Prompts, TextToImage
 from unidad.data.prompts import STANDARD, fill, read_prompts
+from unidad.experiment.config import Config
+from unidad.methods.specs import load_spec
 from unidad.plan import (
     HELD_OUT_LABEL,
     SOURCE_STUDENT_LABEL,
@@ -141,9 +137,8 @@ class SubjectPlan(Plan):
         variant, models = self._resolved(run), super().source_models(run)
         if variant.student == SOURCE_STUDENT:
             models.append(self.source_model(SOURCE_STUDENT))
-        if isinstance(variant, EchodistillVariant):
-            trained = self._trained_features().values()
-            models += [folder for folder in variant.features.values() if folder in trained]
+        trained = self._trained_features().values()
+        models += [folder for folder in variant.frozen_features.values() if folder in trained]
         return models
 
     def _trained_features(self) -> dict[str, str]:
@@ -154,16 +149,9 @@ class SubjectPlan(Plan):
         }
         return dict(place for key, place in places.items() if getattr(self.config, key) == "train")
 
-    def _resolved(self, run: Run) -> AnyVariant:
+    def _resolved(self, run: Run) -> MethodSettings:
         """The variant with folders for features that are trained here."""
-        variant, trained = super()._resolved(run), self._trained_features()
-        if not isinstance(variant, EchodistillVariant) or not trained:
-            return variant
-        features = {
-            name: trained.get(name, origin) if origin == "shipped" else origin
-            for name, origin in variant.features.items()
-        }
-        return variant.model_copy(update={"features": features})
+        return super()._resolved(run).with_features(self._trained_features())
 
     def row_spec(self, row: Row) -> dict:
         """All that `unidad evaluate` needs for one metrics file: what it is, and the paths."""
@@ -199,7 +187,7 @@ class SubjectPlan(Plan):
         settings, word = self.config.personalisation, self.class_word(run.target)
         variant = self.config.variants[run.label]
         prior = None
-        if settings.prior is not None and variant.method == "finetune":
+        if settings.prior is not None and variant.uses_prior:
             images = self.class_images(run.target)
             prior = Prior(images=images, weight=settings.prior.weight)
         distilled = variant.student == SOURCE_STUDENT

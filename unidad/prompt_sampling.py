@@ -15,7 +15,8 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from unidad.config import Diffusion, PromptGrid
+from unidad.config.diffusion import Diffusion
+from unidad.config.evaluation import PromptGrid
 from unidad.data.image_set import ImageSet, to_uint8
 from unidad.diffusion.levels import of_network, sampler_of
 from unidad.diffusion.process import IndexedNoise

@@ -5,10 +5,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import unidad.synthetic.clip_training as clip_training
-from unidad.config import ClipTraining
 from unidad.features.clip import load_clip
 from unidad.features.feature_network import load_feature_network
 from unidad.networks.folder import WEIGHTS_NAME, new_network
+from unidad.synthetic.recipes import ClipTraining
 
 UNET = f"unet/{WEIGHTS_NAME}"
 

@@ -4,7 +4,7 @@ from statistics import NormalDist
 import pytest
 import torch
 
-from unidad.config import Diffusion
+from unidad.config.diffusion import Diffusion
 from unidad.diffusion.levels import few_step_levels, of_network, sampler_of, training_levels
 from unidad.diffusion.process import sample_ddim, sample_few_step, sample_heun
 from unidad.errors import UserError

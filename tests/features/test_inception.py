@@ -17,7 +17,7 @@ from prdc import compute_prdc
 from random_networks import inception_weights
 from torch import nn
 
-from unidad.config import PublishedFeatures
+from unidad.config.evaluation import PublishedFeatures
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.features.inception import MODES, WEIGHTS_URL, Inception, load_inception

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchvision.models import alexnet, vgg16
 
-from unidad.config import IntraLpips
+from unidad.config.evaluation import IntraLpips
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
 from unidad.features.lpips_network import TRUNKS, LpipsNetwork, load_lpips, set_trunk

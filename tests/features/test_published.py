@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from unidad.config import PublishedFeatures
+from unidad.config.evaluation import PublishedFeatures
 from unidad.errors import UserError
 from unidad.features.extractors import load_extractor, save_published
 from unidad.features.published import PublishedExtractor

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import CLIPConfig, CLIPModel, Dinov2Config, Dinov2Model
 
-from unidad.config import RunSpec
+from unidad.config.run import RunSpec
 from unidad.features.scene_network import SceneConfig, SceneNetwork
 from unidad.files import write_json
 from unidad.networks.text_to_image_folder import load_text_encoder

@@ -6,9 +6,9 @@ from diffusers import StableDiffusionPipeline
 
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
-from unidad.methods import build_method
 from unidad.methods.base import Captions
 from unidad.networks.text_to_image_folder import load_text_encoder
+from unidad.training.build import build_method
 from unidad.training.loop import Trainer
 from unidad.training.run import train
 

@@ -5,8 +5,8 @@ import torch
 
 from unidad import losses
 from unidad.data.image_set import ImageSet, to_tensor
-from unidad.methods import build_method
 from unidad.methods.base import StepOutput
+from unidad.training.build import build_method
 
 
 def generator(seed=0):

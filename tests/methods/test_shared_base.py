@@ -6,8 +6,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from unidad.data.image_set import ImageSet
-from unidad.methods import build_method
 from unidad.networks.folder import WEIGHTS_NAME
+from unidad.training.build import build_method
 from unidad.training.checkpoint import checkpoints
 from unidad.training.loop import Trainer
 

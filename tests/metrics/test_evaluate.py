@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from unidad.config import IntraLpips
+from unidad.config.evaluation import IntraLpips
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.features.features import Features

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from unidad.config import IntraLpips
+from unidad.config.evaluation import IntraLpips
 from unidad.errors import UserError
 from unidad.metrics.perceptual import intra_lpips, perceptual_rows
 from unidad.metrics.rows import TooFewRowsError

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 import unidad.synthetic.clip_training as clip_training
-from unidad.config import ClipTraining
 from unidad.features.clip import load_clip
 from unidad.synthetic.clip_training import distinct_batches, mirrored, train_clip, twins
+from unidad.synthetic.recipes import ClipTraining
 from unidad.synthetic.scenes import LIVE, source_scenes
 
 

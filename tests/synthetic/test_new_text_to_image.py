@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from unidad.config import Diffusion
+from unidad.config.diffusion import Diffusion
 from unidad.diffusion.levels import of_network, sampler_of
 from unidad.errors import UserError
 from unidad.networks.guidance import guided

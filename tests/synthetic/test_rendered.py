@@ -8,7 +8,7 @@ import pytest
 from folder_hashes import tree
 from PIL import Image
 
-from unidad.config import validate
+from unidad.config.section import validate
 from unidad.data import prepared
 from unidad.data.image_set import ImageSet
 from unidad.data.prepared import read_manifest

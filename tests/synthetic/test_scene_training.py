@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 
 import unidad.synthetic.scene_fitness as scene_fitness
 import unidad.synthetic.scene_training as scene_training
-from unidad.config import SceneNetworkTraining
 from unidad.errors import UserError
 from unidad.features.scene_network import PARTS, SceneConfig, load_scene_network
+from unidad.synthetic.recipes import SceneNetworkTraining
 from unidad.synthetic.scene_training import (
     contrastive_loss,
     draw_batch,

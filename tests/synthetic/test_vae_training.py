@@ -8,11 +8,11 @@ from diffusers import AutoencoderKL
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from safetensors.torch import load_file
 
-from unidad.config import AutoencoderTraining
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.synthetic import vae_training
+from unidad.synthetic.recipes import AutoencoderTraining
 from unidad.synthetic.scenes import render, source_scenes
 from unidad.synthetic.vae_training import (
     HELD_OUT_START,

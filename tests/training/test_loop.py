@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
-from unidad.methods import build_method
+from unidad.training.build import build_method
 from unidad.training.checkpoint import checkpoints
 from unidad.training.loop import Trainer
 from unidad.training.run import train

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from unidad.config import SAVINGS
+from unidad.config.training import SAVINGS
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
-from unidad.methods import build_method
+from unidad.training.build import build_method
 from unidad.training.loop import Trainer
 
 BRIEF = {"batch_size": 4, "learning_rate": 1e-4}
@@ -65,7 +65,7 @@ def test_parts_of_echodistill_s_batch(make_echo_spec, tmp_path):
 
 
 def test_a_batch_that_cannot_be_cut_is_refused(make_spec):
-    with pytest.raises(ValueError, match=r"2 images \(batch_size\) cannot be cut into 3 equal"):
+    with pytest.raises(UserError, match=r"2 images \(batch_size\) cannot be cut into 3 equal"):
         make_spec("finetune", {"gradient_accumulation": 3})
 
 

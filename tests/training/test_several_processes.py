@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import socket
@@ -15,8 +16,9 @@ import torch
 from accelerate import PartialState
 from safetensors.torch import load_file
 
-from unidad.config import RunSpec
+from unidad.config.run import RunSpec
 from unidad.errors import UserError
+from unidad.methods.specs import run_spec
 from unidad.training.checkpoint import checkpoints
 from unidad.training.run import train
 
@@ -40,20 +42,20 @@ def start(spec: RunSpec, *folders: Path) -> list[BaseProcess]:
         free.bind(("127.0.0.1", 0))
         common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
     common |= {"ACCELERATE_USE_CPU": "true", "WORLD_SIZE": "2"}
-    workers = []
+    workers, text = [], spec.model_dump_json()
     for rank, folder in ((0, folders[0]), (1, folders[-1])):
         environment = common | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-        workers.append(context.Process(target=work, args=(spec, folder, environment)))
+        workers.append(context.Process(target=work, args=(text, folder, environment)))
     for worker in workers:
         worker.start()
     return workers
 
 
-def work(spec: RunSpec, folder: Path, environment: dict[str, str]) -> None:
+def work(spec: str, folder: Path, environment: dict[str, str]) -> None:
     os.environ |= environment
     torch.set_num_threads(1)
     try:
-        train(spec, folder, progress=False)
+        train(run_spec(json.loads(spec), "spec"), folder, progress=False)
     except UserError as error:
         folder.with_suffix(f".{environment['RANK']}").write_text(str(error))
         PartialState().wait_for_everyone()  # an early end would cut the other's connection

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from unidad.config import load_config
+from unidad.experiment.load import load_config
 from unidad.plan import Plan
 from unidad.report.outputs import PLOTS, grid_file, training_curves_file
 

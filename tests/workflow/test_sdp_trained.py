@@ -8,8 +8,9 @@ import yaml
 from checkouts import snakemake
 from safetensors.torch import load_file
 
-from unidad.config import SceneModels, load_spec
+from unidad.methods.specs import load_spec
 from unidad.networks.folder import WEIGHTS_NAME
+from unidad.synthetic.recipes import SceneModels
 
 pytestmark = pytest.mark.workflow
 ALL = ("source_teacher=train", "source_student=train", "feature_network=train")

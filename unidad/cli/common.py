@@ -15,7 +15,7 @@ from unidad.files import read_json
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from unidad.config import Section
+    from unidad.config.section import Section
 
     AnySection = TypeVar("AnySection", bound=Section)
 
@@ -99,7 +99,7 @@ def section_of(
     Raises:
         UserError: a value out of range, or a key is missing.
     """
-    from unidad.config import validate
+    from unidad.config.section import validate
 
     own = {key: value for key, value in given.items() if key in section.model_fields}
     return validate(section, own, str(options.settings or "options"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unidad.cli.common import Verbs, add_settings, add_verb, given_settings, section_of
-from unidad.config import Section
+from unidad.config.section import Section
 from unidad.data.recipes import OwnSource, OwnTarget, Unpacking
 from unidad.errors import UserError
 from unidad.synthetic.data_recipes import CaptionedScenes, Faces, FaceTarget, Subject

@@ -83,7 +83,7 @@ def _add_subject_features(verbs: Verbs) -> None:
 
 
 def _subject_features(options: argparse.Namespace) -> None:
-    from unidad.config import PromptGrid
+    from unidad.config.evaluation import PromptGrid
     from unidad.data.image_set import ImageSet
     from unidad.data.prompts import without_token
     from unidad.features.protocols import find_clip, find_encoder, find_protocol
@@ -115,7 +115,7 @@ def _add_trajectory(verbs: Verbs) -> None:
 
 
 def _trajectory(options: argparse.Namespace) -> None:
-    from unidad.config import Evaluation
+    from unidad.config.evaluation import Evaluation
     from unidad.metrics.trajectory import measure_trajectory
 
     spec = read_json(options.spec, "`unidad plan --write` makes it")

@@ -14,7 +14,7 @@ from unidad.cli.common import (
     given_settings,
     section_of,
 )
-from unidad.config import ClipTraining, SceneNetworkTraining
+from unidad.synthetic.recipes import ClipTraining, SceneNetworkTraining
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -171,7 +171,7 @@ def _feature_network(options: argparse.Namespace) -> None:
 
         train_feature_network(options.out, progress=not options.quiet, command=command_line())
     else:
-        from unidad.config import PublishedFeatures
+        from unidad.config.evaluation import PublishedFeatures
         from unidad.models import place_feature_network
 
         published = PublishedFeatures(mode=options.mode, trunk=options.trunk)
@@ -245,6 +245,7 @@ def _add_train_clip(verbs: Verbs) -> None:
 
 def _train_clip(options: argparse.Namespace) -> None:
     from unidad.synthetic.clip_training import train_clip
+    from unidad.synthetic.recipes import ClipTraining
 
     rows = train_clip(
         options.out,

@@ -43,7 +43,7 @@ def _add_plan(verbs: Verbs) -> None:
 
 
 def _plan(options: argparse.Namespace) -> None:
-    from unidad.config import load_config
+    from unidad.experiment.load import load_config
     from unidad.plan_subjects import make_plan
 
     plan = make_plan(load_config(options.config))

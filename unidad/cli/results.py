@@ -28,7 +28,7 @@ def _add_report(verbs: Verbs) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from unidad.config import load_config
+    from unidad.experiment.load import load_config
     from unidad.plan_subjects import make_plan
     from unidad.report.experiment import report_experiment
 
@@ -73,13 +73,13 @@ def _add_schema(verbs: Verbs) -> None:
 
 
 def _schema(options: argparse.Namespace) -> None:
-    from unidad.config import schema
+    from unidad.experiment.schema import schema
 
     text = schema()
     if options.check is None:
         print(text, end="")
     elif options.check.read_text() != text:
         raise UserError(
-            f"{options.check}: out of step with unidad/config.py; "
+            f"{options.check}: out of step with unidad/experiment/config.py; "
             f"mend it with `unidad schema > {options.check}`"
         )

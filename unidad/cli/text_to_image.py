@@ -14,7 +14,7 @@ from unidad.cli.common import (
     given_settings,
     section_of,
 )
-from unidad.config import AutoencoderTraining, SceneModels
+from unidad.synthetic.recipes import AutoencoderTraining, SceneModels
 
 
 def add_verbs(verbs: Verbs) -> None:

@@ -34,7 +34,7 @@ def _add_train(verbs: Verbs) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from unidad.config import load_spec
+    from unidad.methods.specs import load_spec
     from unidad.training.run import train
 
     summary = train(load_spec(options.spec), options.out, not options.quiet)
@@ -95,7 +95,7 @@ def _sample(options: argparse.Namespace) -> None:
 
 
 def _draw(options: argparse.Namespace) -> tuple[ImageSet, dict]:
-    from unidad.config import Evaluation
+    from unidad.config.evaluation import Evaluation
     from unidad.sampling import load_pipeline, sample
 
     if options.prompt:
@@ -109,7 +109,8 @@ def _draw(options: argparse.Namespace) -> tuple[ImageSet, dict]:
 
 
 def _draw_prompts(options: argparse.Namespace) -> tuple[ImageSet, dict]:
-    from unidad.config import PromptGrid, validate
+    from unidad.config.evaluation import PromptGrid
+    from unidad.config.section import validate
     from unidad.prompt_sampling import draw_grid, load_text_to_image_model
 
     if options.out.suffix != ".npz":

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from unidad.config import Count, Section
+from unidad.config.section import Count, Section
 
 Shots = Annotated[tuple[Count, ...], Field(min_length=1)]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from unidad.config import Diffusion
+from unidad.config.diffusion import Diffusion
 from unidad.diffusion.process import (
     Denoiser,
     karras_levels,

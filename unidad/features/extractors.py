@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unidad.config import PublishedFeatures, validate
+from unidad.config.evaluation import PublishedFeatures
+from unidad.config.section import validate
 from unidad.features.feature_network import load_feature_network
 from unidad.features.features import Extractor
 from unidad.features.trunk import CONFIG

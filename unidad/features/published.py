@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from torch import Tensor
 
-from unidad.config import PublishedFeatures
+from unidad.config.evaluation import PublishedFeatures
 from unidad.features.features import Features
 from unidad.features.inception import Inception, load_inception
 from unidad.features.lpips_network import LpipsNetwork, load_lpips

@@ -6,12 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from unidad import losses
-from unidad.config import RunSpec
+from unidad.config.run import MethodSettings, RunSpec
 from unidad.diffusion.draws import normal, uniform
 from unidad.diffusion.levels import few_step_levels, of_network, training_levels
 from unidad.diffusion.process import Denoiser, add_noise, draw_levels
@@ -144,6 +145,7 @@ class Method(ABC):
     (and goes into checkpoints), ``groups`` maps an optimiser group to names of those networks.
     """
 
+    Settings: ClassVar[type[MethodSettings]]
     networks: nn.ModuleDict
     groups: dict[str, tuple[str, ...]]
 

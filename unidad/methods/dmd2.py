@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from unidad import losses
-from unidad.config import RunSpec
+from unidad.config.distillation import Distillation
+from unidad.config.run import SOURCE_TEACHER, FewStepSettings, RunSpec
 from unidad.diffusion.draws import uniform
 from unidad.diffusion.process import add_noise, draw_levels, few_step_trajectory
 from unidad.methods.base import Batch, Captions, Conditions, Method, StepOutput
@@ -19,6 +21,30 @@ from unidad.networks.diffusion_network import DiffusionNetwork, frozen
 from unidad.networks.discriminator import accuracy, build_discriminator
 
 INNER_LEVELS = 0.02
+
+
+class DistilledSettings(FewStepSettings):
+    """What dmd2 and unidad share: a few-step student."""
+
+    distillation: Distillation = Distillation()
+    """Settings that differ from the top-level `distillation`."""
+
+    @property
+    def trained_networks(self) -> int:
+        """Student and fake score."""
+        return 2
+
+
+class Dmd2Settings(DistilledSettings):
+    """Distribution matching distillation of one teacher, with a GAN."""
+
+    method: Literal["dmd2"]
+    teacher: str = SOURCE_TEACHER
+    """The teacher: source_teacher or `<label>`."""
+
+    def origins(self) -> dict[str, str]:
+        """Role → whose weights it has; see `MethodSettings`."""
+        return super().origins() | {"teacher": self.teacher}
 
 
 class Dmd2(Method):
@@ -32,9 +58,11 @@ class Dmd2(Method):
         conditions: embeddings of the prompts or captions; None for unconditional networks.
     """
 
+    Settings = Dmd2Settings
+
     def __init__(
         self,
-        spec: RunSpec,
+        spec: RunSpec[Dmd2Settings],
         student: DiffusionNetwork,
         fake_score: DiffusionNetwork,
         teacher: DiffusionNetwork | None,

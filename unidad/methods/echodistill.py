@@ -11,21 +11,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from unidad import losses
-from unidad.config import RunSpec
+from unidad.config.run import (
+    SOURCE_STUDENT,
+    SOURCE_TEACHER,
+    FewStepSettings,
+    RunSpec,
+)
+from unidad.config.section import Count, Name, NotNegative, Positive, Unit
 from unidad.diffusion.draws import integers, uniform
 from unidad.diffusion.process import add_noise, draw_levels, per_image
-from unidad.features.frozen import FrozenFeatures
 from unidad.methods.base import Batch, LearnedConditions, Method, StepOutput
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.discriminator import FeatureHeads, accuracy
 from unidad.networks.text import TextEncoder
 from unidad.training.images import CHUNK
+
+if TYPE_CHECKING:
+    from unidad.features.frozen import FrozenFeatures
 
 ALIGNING = "clip"
 """The frozen network whose tokens student and teacher are aligned on."""
@@ -65,6 +75,100 @@ class Drawn:
     tokens: dict[str, Tensor]
 
 
+class EchoDistillSettings(FewStepSettings):
+    """EchoDistill: teacher and one-step student learn a subject side by side (personalisation).
+
+    Cross-attention keys and values of both (or their adapters) and one word's embedding are
+    trained. `training.learning_rate` is the teacher's.
+    """
+
+    needs_prompts: ClassVar[bool] = True
+
+    method: Literal["echodistill"]
+    student: str = SOURCE_STUDENT
+    """Where the student's weights start: source_student, source_teacher or `<label>`."""
+    teacher: str = SOURCE_TEACHER
+    """Where the teacher's weights start: source_teacher or `<label>`."""
+    features: dict[Name, str] = Field({"clip": "shipped", "encoder": "shipped"})
+    """Frozen networks by name, each with a discriminator; student and teacher are aligned on
+    `clip`. shipped (of `clip` and `encoder`; where source_teacher, or feature_network, is train,
+    the one trained with it), or the folder of a CLIP, of a vision transformer such as DINO, or of a
+    scene network."""
+    token_start: Literal["class_word", "rare_token"] = "class_word"
+    """Whose embedding the learned one starts from."""
+    token_taught_by: Literal["teacher", "both"] = "teacher"
+    """Whose losses train the embedding, which both read: the teacher's, or the student's as well
+    (not published which)."""
+    texture: Literal["sliced_wasserstein", "lpips"] = "sliced_wasserstein"
+    """The texture distance: multi-scale sliced Wasserstein (the paper's first version), or LPIPS
+    (its second) on the scene network if there is one, else the published one."""
+    alignment_features_weight: NotNegative = 1.0
+    """Weight of one minus the cosine of CLIP's image tokens; as the two below, it is multiplied by
+    alpha-bar of the timestep."""
+    alignment_latents_weight: NotNegative = 0.5
+    """Weight of the mean squared difference of the latents."""
+    alignment_texture_weight: NotNegative = 0.1
+    """Weight of the texture distance."""
+    gan_student_weight: NotNegative = 1.0
+    """Weight of the student's adversarial loss, a sum over the frozen networks."""
+    student_learning_rate_factor: Positive = 2.0
+    """The student's learning rate as a multiple of the teacher's."""
+    discriminator_learning_rate: Positive = 1e-4
+    """AdamW's rate for the discriminators."""
+    echo_rounds: Annotated[int, Field(ge=0)] = 1
+    """Rounds of the echo stage; 0 leaves it out. This and the four below are not published: our
+    choice."""
+    echo_updates: Count = 200
+    """Student updates of a round: the last ones of `training.student_updates`."""
+    echo_candidates: Count = 64
+    """Images that the student draws at the start of a round."""
+    echo_filter: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Share of them that is kept: those most like the photos in the frozen networks."""
+    echo_share: Unit = 0.5
+    """Share of the teacher's training images that are kept ones, the others being photos."""
+
+    @property
+    def echo_images(self) -> int:
+        """How many images are kept."""
+        return max(1, round(self.echo_candidates * self.echo_filter))
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if "clip" not in self.features:
+            raise ValueError(
+                "features: no 'clip', on which student and teacher are aligned; name its folder"
+            )
+        echo, budget = self.echo_rounds * self.echo_updates, self.training.student_updates
+        if echo > budget:
+            raise ValueError(
+                f"{self.echo_rounds} echo_rounds of {self.echo_updates} echo_updates do not fit "
+                f"into {budget} student_updates; take fewer"
+            )
+        return self
+
+    def origins(self) -> dict[str, str]:
+        """Role → whose weights it has; see `MethodSettings`."""
+        return super().origins() | {"teacher": self.teacher}
+
+    def with_features(self, trained: dict[str, str]) -> Self:
+        """The settings with folders in place of ``shipped``, of networks that are trained here."""
+        features = {
+            name: trained.get(name, origin) if origin == "shipped" else origin
+            for name, origin in self.features.items()
+        }
+        return self.model_copy(update={"features": features})
+
+    @property
+    def frozen_features(self) -> dict[str, str]:
+        """Name → folder of the frozen networks."""
+        return self.features
+
+    @property
+    def trained_networks(self) -> int:
+        """Student and teacher."""
+        return 2
+
+
 class EchoDistill(Method):
     """Teacher, one-step student, the word that both read, and discriminators.
 
@@ -78,9 +182,11 @@ class EchoDistill(Method):
         perceptual: images → perceptual rows, for ``texture: lpips``.
     """
 
+    Settings = EchoDistillSettings
+
     def __init__(
         self,
-        spec: RunSpec,
+        spec: RunSpec[EchoDistillSettings],
         student: DiffusionNetwork,
         teacher: DiffusionNetwork,
         conditions: LearnedConditions,

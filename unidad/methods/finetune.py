@@ -11,23 +11,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import ClassVar, Literal, Self
 
 import torch
+from pydantic import model_validator
 from torch import nn
 
-from unidad.config import RunSpec
+from unidad.config.run import MethodSettings, RunSpec
 from unidad.methods.base import Batch, Captions, Conditions, Method, StepOutput
 from unidad.networks.diffusion_network import DiffusionNetwork
+
+
+class FinetuneSettings(MethodSettings):
+    """Denoising loss on the real images: FT, and the second stage of DMD2-FT."""
+
+    uses_prior: ClassVar[bool] = True
+
+    method: Literal["finetune"]
+    sampler: Literal["ddim", "heun", "few_step"] = "ddim"
+    """How it samples: many-step, or with a few-step student's levels."""
+    levels: Literal["all", "student"] = "all"
+    """Noise levels in training: all, or the few-step student's own."""
+
+    @model_validator(mode="after")
+    def _samplable(self) -> Self:
+        even = [nfe for nfe in (self.nfe, *self.extra_nfe) if nfe % 2 == 0]
+        if self.sampler == "heun" and even:
+            raise ValueError(f"sampler heun needs an odd nfe, found {even[0]}")
+        return self
 
 
 class Finetune(Method):
     """One network, one loss; with images of the class a second."""
 
+    Settings = FinetuneSettings
     groups = {"student": ("student",)}  # noqa: RUF012
 
     def __init__(
         self,
-        spec: RunSpec,
+        spec: RunSpec[FinetuneSettings],
         student: DiffusionNetwork,
         conditions: Conditions | Captions | None = None,
     ):

@@ -7,14 +7,86 @@ source teacher. See SPEC section 3; the losses themselves are in `unidad.losses`
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal, Self
 
 import torch
+from pydantic import model_validator
 from torch import Tensor
 
-from unidad.config import RunSpec
+from unidad.config.run import SOURCE_TEACHER, RunSpec
+from unidad.config.section import Positive, Unit
 from unidad.methods.base import Batch, Captions, Conditions, StepOutput
-from unidad.methods.dmd2 import Dmd2
+from unidad.methods.dmd2 import DistilledSettings, Dmd2
 from unidad.networks.diffusion_network import DiffusionNetwork
+
+
+class UniDadSettings(DistilledSettings):
+    """Uni-DAD: dual-domain DMD and a multi-head GAN in one stage."""
+
+    method: Literal["unidad"]
+    dmd_source: bool = True
+    """Match the source teacher."""
+    target_teacher: str = "online"
+    """online (trained beside the student), none, or `<label>`: pre-adapted and frozen."""
+    target_teacher_learning_rate: Positive | None = None
+    """AdamW's rate for the online target teacher; null takes the student's. At the student's rate
+    a small network soon knows ten images by heart, and the student with it."""
+    dmd_target_share: Unit | Literal["auto"] = "auto"
+    """The paper's a, the target teacher's share of DMD. auto: by the target's `near`, 0 without a
+    target teacher, 1 without dmd_source."""
+    near_target_share: Unit = 0.25
+    """What auto means for a near target."""
+    far_target_share: Unit = 0.75
+    """What auto means for a far one."""
+
+    def origins(self) -> dict[str, str]:
+        """Role → whose weights it has; see `MethodSettings`."""
+        named = super().origins() | {"teacher": SOURCE_TEACHER}
+        if self.target_teacher in ("online", "none"):
+            return named
+        return named | {"target_teacher": self.target_teacher}
+
+    def for_target(self, near: bool) -> Self:
+        """A number for dmd_target_share."""
+        if self.dmd_target_share != "auto":
+            return self
+        if self.target_teacher == "none":
+            share = 0.0
+        elif not self.dmd_source:
+            share = 1.0
+        else:
+            share = self.near_target_share if near else self.far_target_share
+        return self.model_copy(update={"dmd_target_share": share})
+
+    @property
+    def trained_networks(self) -> int:
+        """Student, fake score, and a target teacher that is trained beside them."""
+        return 3 if self.target_teacher == "online" else 2
+
+    def check_run(self) -> None:
+        """A run has a number for dmd_target_share."""
+        if self.dmd_target_share == "auto":
+            raise ValueError(
+                "variant.dmd_target_share: a run needs a number; `unidad plan` finds it"
+            )
+
+    @model_validator(mode="after")
+    def _has_a_loss(self) -> Self:
+        """A student needs a loss, and gan_gradient_ratio a DMD gradient to balance against."""
+        share, taught = self.dmd_target_share, self.target_teacher != "none"
+        if share != "auto" and share > 0 and not taught:
+            raise ValueError(f"dmd_target_share: {share} without a target teacher; give 0")
+        from_target, from_source = taught and share != 0, self.dmd_source and share != 1
+        if from_source or from_target:
+            return self
+        if self.distillation.heads == "none":
+            raise ValueError("no teacher and no discriminator: the student has no loss")
+        if self.distillation.gan_gradient_ratio is not None:
+            raise ValueError(
+                "distillation.gan_gradient_ratio: there is no DMD gradient to balance against; "
+                "set it to null, gan_student_weight counts then"
+            )
+        return self
 
 
 class UniDad(Dmd2):
@@ -30,9 +102,11 @@ class UniDad(Dmd2):
         conditions: embeddings of the prompts or captions; None for unconditional networks.
     """
 
+    Settings = UniDadSettings
+
     def __init__(
         self,
-        spec: RunSpec,
+        spec: RunSpec[UniDadSettings],
         student: DiffusionNetwork,
         fake_score: DiffusionNetwork,
         teacher: DiffusionNetwork | None,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from unidad.config import IntraLpips
+from unidad.config.evaluation import IntraLpips
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.features.features import Extractor, Features, Perceptual, extract

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from unidad.config import IntraLpips
+from unidad.config.evaluation import IntraLpips
 from unidad.errors import UserError
 from unidad.metrics.rows import TooFewRowsError, squared_distances
 

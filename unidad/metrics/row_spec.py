@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from unidad.config import IntraLpips
+from unidad.config.evaluation import IntraLpips
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.features.extractors import load_extractor

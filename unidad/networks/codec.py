@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
 
 Posterior = Literal["mean", "sample"]
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 from torch import Tensor, nn
 
 from unidad.diffusion.process import per_image, timestep_levels, x0_from_eps, x0_from_v
 from unidad.networks.codec import Codec, PixelUnshuffle
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 
 
 class DiffusionNetwork(nn.Module):

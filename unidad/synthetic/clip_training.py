@@ -13,12 +13,12 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
-from unidad.config import ClipTraining
 from unidad.data.image_set import to_tensor
 from unidad.features.clip import WEIGHTS, Clip, load_clip, save_clip, tokenize
 from unidad.files import atomic_folder, sha256
 from unidad.provenance import commit
 from unidad.synthetic.clip_fitness import PARTS, Row, clip_fitness, markdown, rivals
+from unidad.synthetic.recipes import ClipTraining
 from unidad.synthetic.scene_tokenizer import MAX_LENGTH, scene_tokenizer
 from unidad.synthetic.scenes import LIVE, Scenes, render, source_scenes
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from unidad.config import Count, Section, Seed, Unit
+from unidad.config.section import Count, Section, Seed, Unit
 from unidad.data.recipes import Shots
 
 RANGE = 1_000_000

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from unidad.config import SceneNetworkTraining
 from unidad.data.image_set import to_tensor
 from unidad.features.scene_network import PARTS, SceneConfig, SceneNetwork, load_scene_network
 from unidad.files import atomic_folder
@@ -22,6 +21,7 @@ from unidad.synthetic.feature_training import (
     damaged,
     provenance,
 )
+from unidad.synthetic.recipes import SceneNetworkTraining
 from unidad.synthetic.scene_fitness import (
     RECOLOURED,
     Fitness,

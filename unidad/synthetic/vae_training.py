@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from unidad.config import AutoencoderTraining
 from unidad.data.image_set import to_tensor, to_uint8
 from unidad.files import atomic_folder, sha256
 from unidad.networks.codec import LatentCodec
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.provenance import commit
+from unidad.synthetic.recipes import AutoencoderTraining
 from unidad.synthetic.scenes import render, source_scenes
 
 CHANNELS = (24, 48, 64)

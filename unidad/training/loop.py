@@ -21,7 +21,7 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from unidad.config import RunSpec
+from unidad.config.run import RunSpec
 from unidad.data.image_set import ImageSet, to_uint8
 from unidad.diffusion.draws import PartGenerator
 from unidad.diffusion.levels import sampler_of

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from unidad.config import RunSpec
+from unidad.config.run import RunSpec
 from unidad.data.image_set import ImageSet
 from unidad.diffusion.levels import of_network
 from unidad.errors import UserError
 from unidad.features.frozen import frozen_weights
 from unidad.files import atomic_folder, sha256, write_json
-from unidad.methods import build_method
 from unidad.networks.diffusion_network import DiffusionNetwork
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.networks.lora import merged_lora
@@ -30,6 +29,7 @@ from unidad.networks.text_to_image_folder import (
 )
 from unidad.pipeline import UnidadPipeline
 from unidad.provenance import commit
+from unidad.training.build import build_method
 from unidad.training.loop import Trainer
 
 SNAPSHOTS = "snapshots"
@@ -156,8 +156,7 @@ def fingerprint(spec: RunSpec) -> str:
     for folder in folders:
         if folder is not None:
             inputs.append(Path(folder) / "unet" / WEIGHTS_NAME)
-    if spec.variant.method == "echodistill":
-        inputs += frozen_weights(spec.variant.features)
+    inputs += frozen_weights(spec.variant.frozen_features)
     for path in inputs:
         digest.update(bytes.fromhex(sha256(path)))
     return digest.hexdigest()

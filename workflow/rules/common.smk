@@ -5,7 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from unidad.config import parse_config
+from unidad.experiment.load import parse_config
 from unidad.errors import UserError
 from unidad.plan import DOWNLOADS
 from unidad.plan_subjects import make_plan

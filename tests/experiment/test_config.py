@@ -4,10 +4,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from unidad.config import Config, load_config, parse_config, schema, slug
+from unidad.config.run import slug
 from unidad.errors import UserError
+from unidad.experiment.config import Config
+from unidad.experiment.load import load_config, parse_config
+from unidad.experiment.schema import schema
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SHIPPED = [ROOT / "config.yaml", *sorted((ROOT / "configs").glob("*.yaml"))]
 
 

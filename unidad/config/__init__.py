@@ -1,0 +1,1 @@
+"""Sections of settings, the run specification, and mistakes as one line."""

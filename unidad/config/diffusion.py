@@ -1,0 +1,51 @@
+"""The noise process, and the architecture of a small network of one's own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from unidad.config.section import Count, Positive, Section
+
+
+class Diffusion(Section):
+    """The noise process (SPEC: FSIG levels)."""
+
+    sigma_min: Positive = 0.002
+    """Lowest noise level."""
+    sigma_max: Positive = 80.0
+    """Highest noise level: pure noise, where sampling starts."""
+    rho: Positive = 7.0
+    """Spacing of the Karras levels."""
+    levels: Count = 1000
+    """Number of levels that training draws from."""
+    spacing: Literal["karras", "lognormal", "timesteps"] = "karras"
+    """Which levels training draws from: Karras levels (the paper, 256x256), the quantiles of a
+    log-normal distribution, or the network's own timesteps, whose range then replaces sigma_min and
+    sigma_max (personalisation: there the default, and nothing else will do). The same sigma
+    destroys far more of a 32x32 image, so small images want lower levels."""
+    lognormal_mean: float = -0.8
+    """Mean of log sigma, with spacing lognormal."""
+    lognormal_std: Positive = 1.6
+    """Standard deviation of log sigma, with spacing lognormal."""
+    student_sigma_max: Positive | None = None
+    """The few-step student's first level, its pure noise; null takes sigma_max."""
+    student_sigma_min: Positive = 0.5
+    """The few-step student's last level; its levels are log-linear from its first to here."""
+    sigma_data: Positive | None = 0.5
+    """The denoising loss weights the x0 error by sigma^-2 + sigma_data^-2; null: by sigma^-2, the
+    plain error of the noise (personalisation)."""
+
+
+class Network(Section):
+    """Architecture of the small source teacher, when it is trained here."""
+
+    unshuffle: Literal[1, 2, 4] = 2
+    """Pixel-unshuffle factor: the U-Net works at resolution / unshuffle."""
+    channels: tuple[Annotated[int, Field(ge=16, multiple_of=16)], ...] = (64, 128, 128)
+    """Channels of the blocks, at halving resolutions; attention in the last one."""
+    layers: Count = 1
+    """Residual blocks at each resolution."""
+    prediction_type: Literal["epsilon", "v_prediction", "sample"] = "v_prediction"
+    """What the U-Net predicts."""

@@ -1,0 +1,37 @@
+"""What the distilling methods share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from unidad.config.section import Count, NotNegative, Positive, Section
+
+
+class Distillation(Section):
+    """Options shared by the distilling methods, dmd2 and unidad (SPEC section 3)."""
+
+    fake_score_updates_per_student_update: Count = 5
+    """Fake-score (and discriminator) updates for one student update."""
+    fake_score_learning_rate: Positive | None = None
+    """AdamW's rate for fake score and discriminator; null takes the student's."""
+    dmd_normaliser: Literal["prediction_gap", "noisy_gap", "score", "none"] = "prediction_gap"
+    """What the DMD gradient is divided by (see unidad.losses.dmd_gradient)."""
+    gradient_through: Literal["all", "last"] = "all"
+    """Student steps that the gradient flows through: all K, or the last alone (cheaper)."""
+    heads: Literal["multi", "single", "none"] = "multi"
+    """Discriminator: a head on every encoder block, one on the middle block, or no GAN."""
+    gan_loss: Literal["bce", "hinge", "lsgan", "wgan-gp"] = "bce"
+    """Adversarial loss."""
+    gan_logits: Literal["summed", "averaged"] = "summed"
+    """Sum the heads' losses (the paper), or take the loss of their mean logit (its code)."""
+    gan_student_weight: NotNegative = 0.01
+    """Weight of the student's adversarial loss; not used where gan_gradient_ratio is set."""
+    gan_gradient_ratio: Positive | None = None
+    """Scale the student's GAN gradient so that its norm at the image is this multiple of the DMD
+    gradient's, at every update: a weight that carries over between resolutions."""
+    gan_discriminator_weight: NotNegative = 0.03
+    """Weight of the discriminator's loss."""
+    gan_penalty_weight: NotNegative = 10.0
+    """Weight of WGAN-GP's gradient penalty."""
+    gan_shared_levels: bool = False
+    """Noise a real and a student image to the same level (SDP) or to levels of their own (FSIG)."""

@@ -1,0 +1,65 @@
+"""Sampling and measuring."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from unidad.config.section import Count, Positive, Section, Seed
+
+
+class PublishedFeatures(Section):
+    """The networks of the literature, where feature_network is published."""
+
+    mode: Literal["legacy_pytorch", "clean"] = "legacy_pytorch"
+    """How images are resized for Inception: as pytorch-fid does (the paper) or as clean-fid."""
+    trunk: Literal["vgg", "alex"] = "vgg"
+    """LPIPS' network."""
+
+
+class IntraLpips(Section):
+    """What the definition of Intra-LPIPS leaves open (see unidad.metrics.perceptual)."""
+
+    members: Annotated[int, Field(ge=2)] = 100
+    """Samples of a cluster that count: the first ones, in order of generation."""
+    small_clusters: Literal["zero", "skip"] = "zero"
+    """Clusters with fewer than two samples count 0, as in the released code (a model that ignores a
+    training image pays for it), or are left out of the mean."""
+    unit_range: bool = False
+    """Give samples in [0, 1] and training images in [-1, 1], as the released code does."""
+
+
+class Evaluation(Section):
+    """Sampling and metrics."""
+
+    samples: Annotated[int, Field(ge=16)] = 2000
+    """Images drawn for each row."""
+    reference_images: Annotated[int, Field(ge=16)] = 5000
+    """Held-out images of each synthetic target."""
+    batch_size: Count = 64
+    """Images sampled at once; does not change them."""
+    seed: Seed = 1000
+    """Seed of the samples' noise: the same for every method."""
+    source_nfe: Count = 25
+    """Evaluations of the unadapted source teacher's row."""
+
+
+class PromptGrid(Section):
+    """Which images to draw; they come in prompt-major order."""
+
+    prompts: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+    """What is drawn."""
+    images_per_prompt: Count = 4
+    """Images of each prompt."""
+    seed: Seed = 0
+    """Of the noise; an image's depends on (seed, its place in the grid) alone."""
+    guidance_scale: Positive = 7.5
+    """Classifier-free guidance of many-step models; 1 turns it off. One-step models have none."""
+    batch_size: Count = 64
+    """Images at once; does not change them."""
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """The prompt of each image."""
+        return tuple(prompt for prompt in self.prompts for _ in range(self.images_per_prompt))

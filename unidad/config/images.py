@@ -1,0 +1,122 @@
+"""Images of the source and of the targets: rendered, a folder, or an archive."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from unidad.config.section import Count, Section, Unit
+from unidad.errors import UserError
+from unidad.files import local_path
+
+SUBJECTS = {
+    **{name: name for name in ("backpack", "boot", "cat", "clock", "dog", "teapot", "toy", "vase")},
+    **{"bear_plushie": "stuffed animal", "cat2": "cat", "dog2": "dog"},
+}
+"""Subjects of the synthetic scenes → their class words."""
+LIVE_CLASSES = ("cat", "dog")
+RENDERED_UP_TO = 128
+"""Largest resolution of the synthetic images, in pixels."""
+ARCHIVE_NAME = re.compile(r"(?i)\.(zip|tar|tgz|tar\.(gz|bz2|xz))$")
+
+
+class Archive(Section):
+    """Images in a zip or tar archive, on this machine or on a server."""
+
+    url: str
+    """Its address (http, https, file), or its path."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = None
+    """SHA-256 of the archive; a download must have one. `sha256sum` and `unidad fetch` tell it."""
+    inside: str = ""
+    """The archive's folder to take images from, with its subfolders; all of them by default."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it must be downloaded."""
+        return local_path(self.url) is None
+
+    @model_validator(mode="after")
+    def _checked_download(self) -> Archive:
+        try:
+            remote = self.is_remote
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        if remote and self.sha256 is None:
+            raise ValueError(f"a download needs its hash: {{url: {self.url}, sha256: ...}}")
+        return self
+
+
+def _as_archive(value: Any) -> Any:
+    """An archive given by its path or address alone, in the long form."""
+    named = isinstance(value, str) and (ARCHIVE_NAME.search(value) or "://" in value)
+    return {"url": value} if named else value
+
+
+def _tag_of_images(value: Any) -> str:
+    return "a path" if isinstance(value, str) else "an archive"
+
+
+Images = Annotated[
+    Annotated[str, Tag("a path")] | Annotated[Archive, Tag("an archive")],
+    Discriminator(_tag_of_images),
+    BeforeValidator(_as_archive),
+]
+"""A folder, or an archive: its path, or `url`, `sha256` and `inside`."""
+
+
+class SourceData(Section):
+    """The source domain's images: rendered faces, or a folder of one's own."""
+
+    images: Count = 50000
+    """Images of the source set; of a folder the first so many."""
+    babies: Unit = 0.05
+    """Share of baby-like source faces: rare modes that make `babies` a near target."""
+    sunglasses: Unit = 0.05
+    """Share of source faces with sunglasses, which makes `sunglasses` a near target."""
+    folder: Images | None = None
+    """A folder or archive of images in place of rendered faces."""
+    reference: Images | None = None
+    """Held-out images of the same kind, to measure against (with `folder`)."""
+
+    @model_validator(mode="after")
+    def _own_reference(self) -> SourceData:
+        if self.reference is not None and self.folder is None:
+            raise ValueError("'reference' goes with 'folder'")
+        return self
+
+
+class Target(Section):
+    """A target domain, or in personalisation a subject: synthetic, or a folder of one's own."""
+
+    domain: Literal["babies", "sunglasses", "portraits", "cats"] | None = None
+    """A synthetic domain of the embedded benchmark."""
+    subject: Literal[tuple(SUBJECTS)] | None = None
+    """A subject of the synthetic scenes (personalisation)."""
+    class_word: str | None = None
+    """What the subject in one's own folder is, in a word that the tokenizer knows: cat, stuffed
+    animal."""
+    live: bool | None = None
+    """Whether the subject in one's own folder is a living one, which decides its prompts; null:
+    cats and dogs are."""
+    folder: Images | None = None
+    """A folder or archive of images."""
+    reference: Images | None = None
+    """Held-out images of the same kind, to measure against (with `folder`)."""
+    shots_in_reference: Literal["refuse", "drop"] = "refuse"
+    """Training images among the held-out ones: an error, or left out, as published sets want it."""
+    near: bool = False
+    """Whether the target lies inside the source's support: decides dmd_target_share auto."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Target:
+        if sum(origin is not None for origin in (self.domain, self.subject, self.folder)) != 1:
+            raise ValueError(
+                "give one of 'domain', 'subject' (synthetic) and 'folder' (your own images)"
+            )
+        if self.class_word is not None and self.folder is None:
+            raise ValueError("'class_word' goes with 'folder'")
+        if self.reference is not None and self.folder is None:
+            raise ValueError("'reference' goes with 'folder'")
+        return self

@@ -1,0 +1,1 @@
+"""The user's experiment: its YAML, its checks, its schema."""

@@ -1,0 +1,44 @@
+"""What an experiment about subjects adds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from unidad.config.section import Count, Positive, Section
+from unidad.config.text_to_image import Lora
+from unidad.synthetic.recipes import SceneModels
+
+
+class PriorImages(Section):
+    """Prior preservation (DreamBooth) on images that the source teacher draws of the class."""
+
+    images: Count = 100
+    """How many."""
+    weight: Positive = 1.0
+    """Of the loss prior_preservation."""
+
+
+class Personalisation(Section):
+    """Subjects in place of domains: text-to-image networks learn what a rare word stands for."""
+
+    rare_token: str = "prt"
+    """The word that comes to stand for the subject; the tokenizer must know it."""
+    prompts: str = "standard"
+    """What is drawn and measured: standard (the 25 DreamBooth prompts of objects or of live
+    subjects), or a file of one's own, one prompt a line with {} for the subject."""
+    images_per_prompt: Count = 4
+    """Images drawn of each prompt."""
+    guidance_scale: Positive = 7.5
+    """Classifier-free guidance of the teachers and of many-step sampling; 1 turns it off."""
+    student_unet: str | None = None
+    """Path of a bare U-Net state dict to load over source_student's own: a distilled release."""
+    posterior: Literal["mean", "sample"] = "mean"
+    """What stands for a training image: the mean of the autoencoder's posterior, or a sample."""
+    lora: Lora | None = None
+    """Train adapters alone; null trains all weights."""
+    prior: PriorImages | None = None
+    """Prior preservation in every finetune variant; null leaves it out."""
+    protocol: Literal["synthetic", "unidad", "echodistill"] = "synthetic"
+    """How fidelity is measured: with the embedded networks, or those of a paper."""
+    scene_models: SceneModels = SceneModels()
+    """How source_teacher, source_student and feature_network are trained where they are train."""

@@ -1,0 +1,30 @@
+"""Run specifications of whatever method they name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unidad.config.run import MethodSettings, RunSpec
+from unidad.config.section import read_yaml, validate
+from unidad.errors import UserError
+from unidad.methods import METHODS
+
+
+def load_spec(path: str | Path) -> RunSpec:
+    """Read a run specification (JSON).
+
+    Raises:
+        UserError: one line for each mistake: file, key, value, what is allowed.
+    """
+    raw = read_yaml(path, "run specification; `unidad plan` writes them", "JSON")
+    return run_spec(raw, str(path))
+
+
+def run_spec(raw: object, where: str) -> RunSpec:
+    """A run specification from a mapping, of the method that its variant names; raises likewise."""
+    variant = raw.get("variant") if isinstance(raw, dict) else None
+    named = variant.get("method") if isinstance(variant, dict) else getattr(variant, "method", None)
+    if variant is not None and named not in METHODS:
+        raise UserError(f"{where}: variant.method: {named!r} is none of {', '.join(METHODS)}")
+    settings = METHODS[named].Settings if named in METHODS else MethodSettings
+    return validate(RunSpec[settings], raw, where)
