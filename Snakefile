@@ -22,14 +22,9 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
-if PLAN.config.personalisation is None:
+for rules_of_task in PLAN.task.rules:
 
-    include: "workflow/rules/faces.smk"
-
-else:
-
-    include: "workflow/rules/scenes.smk"
-    include: "workflow/rules/subjects.smk"
+    include: f"workflow/rules/{rules_of_task}.smk"
 
 
 rule all:

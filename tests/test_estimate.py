@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 
 from unidad.estimate import describe, estimate, model_bytes
 from unidad.experiment.load import parse_config
-from unidad.plan_subjects import make_plan
+from unidad.plan import Plan
 from unidad.rates import OWN, Rate, read_rates
 
 PARAMETERS = 1000
@@ -40,7 +40,7 @@ def plan(teacher):
         },
         "evaluation": {"samples": 100, "batch_size": 10, "source_nfe": 20},
     }
-    return make_plan(parse_config(raw, "c"))
+    return Plan(parse_config(raw, "c"))
 
 
 RATES = """method,resolution,batch_size,seconds,device
@@ -91,7 +91,7 @@ def test_what_is_not_known_is_said(plan, rates):
     hours, disk = describe(nothing, rates)
     assert hours.startswith("GPU hours: unknown; no rate of finetune, ")
     assert disk.startswith("disk: ")
-    elsewhere = make_plan(plan.config.model_copy(update={"source_teacher": "absent.pt"}))
+    elsewhere = Plan(plan.config.model_copy(update={"source_teacher": "absent.pt"}))
     found = estimate(elsewhere, {})
     assert (found.models, found.checkpoints, found.disk) == (None, None, found.images)
     assert "models unknown: the source teacher is not here" in describe(found, rates)[1]
@@ -102,8 +102,8 @@ def test_source_images_count_where_they_are_used(plan):
     variants["U"] = variants["U"].model_copy(update={"domain": "source"})
     source = plan.config.source.model_copy(update={"folder": "faces", "images": 5000})
     config = plan.config.model_copy(update={"variants": variants, "source": source})
-    with_source = estimate(make_plan(config), {}).images
-    sets = len({row.images for row in make_plan(config).rows()})
+    with_source = estimate(Plan(config), {}).images
+    sets = len({row.images for row in Plan(config).rows()})
     assert with_source == sets * 100 * (3 * 64**2 + 4 * 2048) + 5000 * 3 * 64**2
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 import yaml
 
 from unidad.experiment.load import parse_config
-from unidad.plan import Plan, Run
+from unidad.plan import Plan
+from unidad.tasks.rows import Run
 
 ROOT = Path(__file__).parents[1]
 

@@ -18,12 +18,9 @@ from unidad.config.images import Archive
 from unidad.data.folder import image_paths
 from unidad.errors import UserError
 from unidad.estimate import estimate
-from unidad.experiment.config import Config
 from unidad.experiment.load import load_config
 from unidad.features.pretrained import FOLDER, weights_file
-from unidad.features.protocols import PROTOCOLS
 from unidad.plan import Plan
-from unidad.plan_subjects import make_plan
 
 OK, NOTE, MISSING = "ok", "note", "missing"
 LOCK = Path(__file__).parents[1] / "requirements.lock"
@@ -58,7 +55,7 @@ def examine(config_file: Path) -> list[Finding]:
     findings = [*_environment(), _gpu()]
     try:
         config = load_config(config_file)
-        plan = make_plan(config)
+        plan = Plan(config)
         plan.specs()
     except UserError as error:
         lines = str(error).splitlines()
@@ -68,7 +65,7 @@ def examine(config_file: Path) -> list[Finding]:
     if config.resolution > BOUND_TO_GPU and not torch.cuda.is_available():
         side = f"{config.resolution}x{config.resolution}"
         findings.append(Finding(NOTE, "GPU", f"{side} images want one; see docs/workflow.md"))
-    return [*findings, _disk(plan), *_models(config), *_weights(config), *_data(plan)]
+    return [*findings, _disk(plan), *_models(plan), *_weights(plan), *_data(plan)]
 
 
 def _environment() -> Iterator[Finding]:
@@ -124,12 +121,8 @@ def _disk(plan: Plan) -> Finding:
     return Finding(OK, "disk", text)
 
 
-def _models(config: Config) -> Iterator[Finding]:
-    given = {"source_teacher": config.source_teacher, "feature_network": config.feature_network}
-    if config.personalisation is not None:
-        given = {"source_teacher": config.source_teacher, "source_student": config.source_student}
-        if config.personalisation.student_unet is not None:
-            given["personalisation.student_unet"] = config.personalisation.student_unet
+def _models(plan: Plan) -> Iterator[Finding]:
+    given = plan.task.given_models()
     for key, value in given.items():
         if value in ("shipped", "train", "published"):
             yield Finding(OK, key, value)
@@ -139,14 +132,10 @@ def _models(config: Config) -> Iterator[Finding]:
             yield Finding(MISSING, key, f"{value} is not there; {_whence(value)}")
 
 
-def _weights(config: Config) -> Iterator[Finding]:
+def _weights(plan: Plan) -> Iterator[Finding]:
     """The published networks that images are measured with."""
-    if config.personalisation is not None:
-        protocol = PROTOCOLS[config.personalisation.protocol]
-        names = [name for name in (protocol.clip, protocol.encoder) if isinstance(name, str)]
-        yield from map(_hub_model, names)
-    elif config.feature_network == "published":
-        yield from _published(config)
+    for name in plan.task.published_networks():
+        yield _download(name) if "://" in name else _hub_model(name)
 
 
 def _hub_model(name: str) -> Finding:
@@ -159,19 +148,14 @@ def _hub_model(name: str) -> Finding:
     return Finding(MISSING, "weights", f"{folder} is not there; {remedy}")
 
 
-def _published(config: Config) -> Iterator[Finding]:
-    from unidad.features.inception import WEIGHTS_URL
-    from unidad.features.lpips_network import TRUNKS
-
-    for url in (WEIGHTS_URL, TRUNKS[config.published_features.trunk]):
-        file = weights_file(url)
-        if file.is_file():
-            yield Finding(OK, "weights", str(file))
-        elif os.environ.get(FOLDER):
-            yield Finding(MISSING, "weights", f"{file} is not there; download {url} to it")
-        else:
-            text = f"{url} will be downloaded; without a network, see {FOLDER} in docs/metrics.md"
-            yield Finding(NOTE, "weights", text)
+def _download(url: str) -> Finding:
+    file = weights_file(url)
+    if file.is_file():
+        return Finding(OK, "weights", str(file))
+    if os.environ.get(FOLDER):
+        return Finding(MISSING, "weights", f"{file} is not there; download {url} to it")
+    text = f"{url} will be downloaded; without a network, see {FOLDER} in docs/metrics.md"
+    return Finding(NOTE, "weights", text)
 
 
 def _data(plan: Plan) -> Iterator[Finding]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from unidad.plan import Plan, Row
+from unidad.plan import Plan
 from unidad.rates import SAMPLING, Key, Rates
+from unidad.tasks.rows import Row
 
 FLOAT = 4
 ADAM = 3
@@ -54,7 +55,7 @@ def estimate(plan: Plan, rates: Rates) -> Estimate:
         drawn = training.snapshots * variant.nfe * plan.config.evaluation.samples
         result.drawing += _drawing(plan, drawn, rates, result)
     for row in {row.images: row for row in plan.rows()}.values():
-        count = plan.sample_count(row)
+        count = plan.task.sample_count(row)
         result.images += count * _bytes_of_image(plan)
         if _is_drawn(row):
             result.drawing += _drawing(plan, count * row.nfe, rates, result)
@@ -125,9 +126,7 @@ def _file_bytes(path: Path) -> int:
 
 
 def _add_models(plan: Plan, result: Estimate) -> None:
-    from unidad.models import source_teacher_path
-
-    one = model_bytes(source_teacher_path(plan.config))
+    one = model_bytes(plan.task.source_teacher_origin())
     if one is None:
         return
     variants = [plan.config.variants[run.label] for run in plan.runs()]

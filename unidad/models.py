@@ -12,7 +12,6 @@ import torch
 
 from unidad.config.evaluation import PublishedFeatures
 from unidad.config.run import SOURCE_STUDENT, SOURCE_TEACHER
-from unidad.experiment.config import Config
 from unidad.features.extractors import save_published
 from unidad.features.feature_network import load_feature_network
 from unidad.files import atomic_folder, read_json, sha256
@@ -61,15 +60,6 @@ image = pipeline("a red cat", num_inference_steps={nfe}, guidance_scale={guidanc
 
 The noise levels are stored in `scheduler/`.
 """
-
-
-def source_teacher_path(config: Config) -> Path:
-    """Where the configured source teacher comes from; ``train`` is a path where nothing is."""
-    if config.source_teacher != "shipped":
-        return Path(config.source_teacher)
-    if config.personalisation is not None:
-        return SHIPPED_TEXT_TO_IMAGE[SOURCE_TEACHER]
-    return SHIPPED_SOURCE_TEACHER
 
 
 def place_source_teacher(

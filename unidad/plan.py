@@ -9,68 +9,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from unidad.config.images import Archive, SourceData, Target
-from unidad.config.run import SOURCE, SOURCE_TEACHER, MethodSettings, RunSpec, slug
-from unidad.config.text_to_image import TextToImage
+from unidad.config.run import ORIGINS, SOURCE, SOURCE_TEACHER, MethodSettings, RunSpec
 from unidad.experiment.config import Config
 from unidad.files import atomic_file, local_path
-from unidad.methods import METHODS, PRETRAINING
 from unidad.methods.specs import run_spec
+from unidad.tasks import TASKS
+from unidad.tasks.rows import SOURCE_TEACHER_LABEL, Row, Run
 
-SOURCE_TEACHER_LABEL = "Source teacher"
-SOURCE_STUDENT_LABEL = "Source student"
-HELD_OUT_LABEL = "Held-out images"
-TRAINING_LABEL = "Training images"
 DOWNLOADS = "data/downloads"
 """Where downloaded archives lie: all experiments share them."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """One training: a variant on a target's shots with a seed; shots None is the source set."""
-
-    target: str
-    shots: int | None
-    label: str
-    seed: int
-
-    @property
-    def key(self) -> str:
-        """Its part of every path: ``babies/shots10/uni-dad/seed0``, ``source/all/dmd2/seed0``."""
-        return f"{self.target}/{shots_name(self.shots)}/{slug(self.label)}/seed{self.seed}"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measured image set: a run at some nfe, or a control (run None).
-
-    Paths are relative to the experiment's folder.
-    """
-
-    target: str
-    shots: int | None
-    label: str
-    nfe: int | None
-    images: str
-    run: Run | None = None
-
-    @property
-    def metrics(self) -> str:
-        """Where its metrics go."""
-        if self.run is not None:
-            return f"metrics/{self.run.key}/nfe{self.nfe}.json"
-        return f"metrics/{self.target}/{shots_name(self.shots)}/{slug(self.label)}.json"
-
-
 class Plan:
-    """What an experiment consists of."""
+    """What an experiment consists of.
+
+    Attributes:
+        task: answers what depends on the kind of the experiment.
+    """
 
     def __init__(self, config: Config, results: str = "results"):
         self.config = config
         self.root = f"{results}/{config.experiment}"
+        self.task = TASKS[config.task](self)
 
     def runs(self) -> list[Run]:
         """Every training, in an order in which each comes after those it starts from."""
@@ -90,7 +53,9 @@ class Plan:
     def rows(self) -> list[Row]:
         """Every metrics file of the report: controls first, then variants in their order."""
         rows = [
-            row for target, shots in self.table_targets() for row in self._controls(target, shots)
+            row
+            for target, shots in self.table_targets()
+            for row in self.task.controls(target, shots)
         ]
         for run in self._table_runs():
             variant = self.config.variants[run.label]
@@ -98,10 +63,6 @@ class Plan:
                 images = f"samples/{run.key}/nfe{nfe}.npz"
                 rows.append(Row(run.target, run.shots, run.label, nfe, images, run))
         return rows
-
-    def source_models(self, run: Run) -> list[str]:
-        """Folders of the source's models that a run starts from or is taught by."""
-        return [self.source_teacher]
 
     def dependencies(self, run: Run) -> dict[str, Run]:
         """Key (student, teacher, target_teacher) → the run whose model it takes."""
@@ -114,10 +75,9 @@ class Plan:
         """The resolved run specification; paths start at the working directory.
 
         Raises:
-            UserError: settings that do not go together, such as a text-to-image student of several
-                steps.
+            UserError: settings that do not go together.
         """
-        variant = self._resolved(run)
+        variant = self._variant(run)
         taken = self.dependencies(run)
         models = {
             role: self.model(taken[role]) if role in taken else self.source_model(label)
@@ -133,41 +93,14 @@ class Plan:
             "network": self.config.network,
             "diffusion": self.config.diffusion,
             "variant": variant,
-            "text_to_image": self._text_to_image(run),
+            "text_to_image": self.task.text_to_image(run, variant),
         }
         return run_spec(settings | models, f"variants.{run.label}")
-
-    def source_specs(self) -> dict[str, RunSpec]:
-        """source_teacher, source_student → its training, where the configuration wants one."""
-        trained = self.config.source_teacher == "train"
-        return {SOURCE_TEACHER: self._source_spec()} if trained else {}
-
-    def _source_spec(self) -> RunSpec:
-        """The denoising loss, from a fresh network."""
-        settings = METHODS[PRETRAINING].Settings
-        return RunSpec[settings](
-            target=SOURCE,
-            shots=None,
-            label=SOURCE_TEACHER_LABEL,
-            seed=self.config.data_seed,
-            data=f"{self.root}/data/source/train.npz",
-            student=None,
-            resolution=self.config.resolution,
-            network=self.config.network,
-            diffusion=self.config.diffusion,
-            variant=settings(
-                method=PRETRAINING,
-                nfe=self.config.evaluation.source_nfe,
-                domain=SOURCE,
-                training=self.config.source_training,
-            ),
-        )
 
     def row_spec(self, row: Row) -> dict:
         """All that `unidad evaluate` needs for one metrics file: what it is, and the paths."""
         variant = self.config.variants.get(row.label)
         training = self.training_images(row.target, row.shots)
-        reference = f"{self.root}/data/{row.target}/reference.npz"
         trained = [] if row.run is None else self.lineage(row.run)
         followed = self.followed_run(row)
         return {
@@ -181,40 +114,34 @@ class Plan:
                 "trained_nfe": variant.nfe if variant else row.nfe,
                 "seed": row.run.seed if row.run else None,
             },
-            "domain": self._domain(row.target),
-            "network": self.feature_network,
             "images": f"{self.root}/{row.images}",
             "features": self.features(f"{self.root}/{row.images}"),
-            "reference_features": (
-                self.features(reference) if self.has_reference(row.target) else None
-            ),
             "training_images": training,
             "training_features": self.features(training),
-            "intra_lpips": self.config.intra_lpips.model_dump(),
             "sampling": f"{self.root}/{row.images}".replace(".npz", ".json")
             if row.images.startswith("samples/")
             else None,
             "training": [f"{self.root}/runs/{run.key}/training.json" for run in trained],
             "snapshots": f"{self.root}/runs/{followed}/snapshots" if followed else None,
             "trajectory": f"{self.root}/trajectories/{followed}.json" if followed else None,
+            **self.task.row_spec(row),
         }
-
-    def sample_count(self, row: Row) -> int:
-        """How many images are drawn for a row; also of the controls, as a bound."""
-        return self.config.evaluation.samples
 
     def followed_run(self, row: Row) -> str | None:
         """The run whose snapshots belong to the row: its own, at the NFE it was trained for.
 
         None where it keeps no snapshots, or is not trained here.
         """
+        if not self.task.measures_snapshots:
+            return None
         if row.run is not None:
             variant = self.config.variants[row.label]
             followed = row.nfe == variant.nfe and variant.training.snapshots
             return row.run.key if followed else None
-        trained = row.label == SOURCE_TEACHER_LABEL and self.config.source_teacher == "train"
-        followed = trained and row.target == SOURCE and self.config.source_training.snapshots
-        return "source_teacher" if followed else None
+        if row.label != SOURCE_TEACHER_LABEL or row.target != SOURCE:
+            return None
+        spec = self.task.source_specs().get(SOURCE_TEACHER)
+        return SOURCE_TEACHER if spec is not None and spec.variant.training.snapshots else None
 
     def waiting(self, run: Run) -> int:
         """How many runs follow one another after this one: longer chains had better start first."""
@@ -227,17 +154,19 @@ class Plan:
         self._add(run, ordered)
         return list(ordered)[::-1]
 
+    def source_models(self, run: Run) -> list[str]:
+        """Folders of the source's models that a run starts from or is taught by, or sees with."""
+        variant = self._variant(run)
+        used = variant.origins().values()
+        seen_with = variant.frozen_features.values()
+        return [
+            *(self.source_model(name) for name in ORIGINS if name in used),
+            *(folder for folder in seen_with if folder.startswith(f"{self.root}/")),
+        ]
+
     def features(self, images: str) -> str:
         """Where the features of an image set lie."""
         return f"{self.root}/features/{images.removeprefix(self.root + '/')}"
-
-    def shown_prompts(self) -> dict[str, list[str]]:
-        """Target → prompts of its images, without the rare token; empty where there are none."""
-        return {}
-
-    def settings(self, images: str) -> str:
-        """The settings that an image set below the experiment's folder is drawn with."""
-        return f"{self.root}/specs/evaluation.json"
 
     def source_model(self, name: str) -> str:
         """Model folder of source_teacher, or of source_student."""
@@ -254,16 +183,6 @@ class Plan:
         """The source teacher's model folder."""
         return self.source_model(SOURCE_TEACHER)
 
-    @property
-    def measuring_networks(self) -> list[str]:
-        """Folders of the networks that images are measured with."""
-        return [self.feature_network]
-
-    @property
-    def feature_network(self) -> str:
-        """The feature network's folder."""
-        return f"{self.root}/models/feature_network"
-
     def model(self, run: Run) -> str:
         """A run's model folder."""
         return f"{self.root}/runs/{run.key}/model"
@@ -271,10 +190,6 @@ class Plan:
     def training_images(self, target: str, shots: int | None) -> str:
         """The image set that a run trains on."""
         return f"{self.root}/data/{target}/{'train' if shots is None else f'shots{shots}'}.npz"
-
-    def image_sets(self, run: Run) -> list[str]:
-        """Every image set that a run reads."""
-        return [self.training_images(run.target, run.shots)]
 
     def has_reference(self, target: str) -> bool:
         """Whether the target, or the source, has held-out images to measure against."""
@@ -320,8 +235,8 @@ class Plan:
         """Path → JSON of every specification that a rule depends on."""
         config, root = self.config, self.root
         contents = {
-            **self._evaluation_specs(),
-            **self._model_specs(),
+            **self.task.drawing_specs(),
+            **self.task.model_specs(),
             **{f"specs/data/{name}.json": self._data_spec(name) for name in self.data_sets},
             **{
                 f"specs/originals/{name}/{key}.json": self._archive_spec(archive)
@@ -330,7 +245,7 @@ class Plan:
         }
         texts = {path: json.dumps(value, indent=2) for path, value in contents.items()}
         texts["specs/config.json"] = config.model_dump_json(indent=2)
-        for role, spec in self.source_specs().items():
+        for role, spec in self.task.source_specs().items():
             texts[f"specs/runs/{role}.json"] = spec.model_dump_json(indent=2)
         for run in self.runs():
             texts[f"specs/runs/{run.key}.json"] = self.spec(run).model_dump_json(indent=2)
@@ -339,19 +254,10 @@ class Plan:
         return {f"{root}/{path}": text + "\n" for path, text in texts.items()}
 
     def _data_spec(self, name: str) -> dict:
-        """What `unidad prepare` reads."""
-        config, described = self.config, self.described(name)
-        if described.folder is not None:
-            return self._own_images(name)
-        if name == SOURCE:
-            own = {"domain": "faces", **described.model_dump(exclude={"folder", "reference"})}
-        else:
-            own = {"domain": described.domain, "shots": config.shots}
-        common = {"resolution": config.resolution, "seed": config.data_seed}
-        return common | own | {"reference_images": config.evaluation.reference_images}
-
-    def _own_images(self, name: str) -> dict:
+        """What `unidad prepare` reads: of a folder of one's own, or of a rendered one."""
         described = self.described(name)
+        if described.folder is None:
+            return self.task.rendering(name)
         own = {key: self.originals(name, key) for key in ("folder", "reference")}
         own = {key: folder for key, folder in own.items() if folder is not None}
         if getattr(described, "shots_in_reference", "refuse") == "drop":
@@ -367,28 +273,6 @@ class Plan:
             "inside": archive.inside,
         }
 
-    def _domain(self, name: str) -> str | None:
-        """The synthetic domain; None for images of one's own."""
-        if name == SOURCE:
-            return "faces" if self.config.source.folder is None else None
-        return self.config.targets[name].domain
-
-    def _model_specs(self) -> dict[str, dict]:
-        config = self.config
-        return {
-            "specs/models/source_teacher.json": {"source_teacher": config.source_teacher},
-            "specs/models/feature_network.json": {
-                "feature_network": config.feature_network,
-                "published_features": config.published_features.model_dump(),
-            },
-        }
-
-    def _evaluation_specs(self) -> dict[str, dict]:
-        return {"specs/evaluation.json": self.config.evaluation.model_dump()}
-
-    def _text_to_image(self, run: Run) -> TextToImage | None:
-        return None
-
     def write_specs(self) -> list[str]:
         """Write every specification whose content changed; returns the paths written."""
         written = []
@@ -400,6 +284,10 @@ class Plan:
                 partial.write_text(text)
             written.append(path)
         return written
+
+    def _variant(self, run: Run) -> MethodSettings:
+        """A variant's settings as they are for one run."""
+        return self.task.resolved(run, self.config.variants[run.label])
 
     def _table_runs(self) -> Iterator[Run]:
         config = self.config
@@ -417,30 +305,3 @@ class Plan:
         if self.config.variants[label].domain == SOURCE:
             return Run(SOURCE, None, label, seed)
         return Run(target, shots, label, seed)
-
-    def _resolved(self, run: Run) -> MethodSettings:
-        """The variant's settings for the run's target."""
-        near = run.target in self.config.targets and self.config.targets[run.target].near
-        return self.config.variants[run.label].for_target(near)
-
-    def _controls(self, target: str, shots: int | None) -> list[Row]:
-        nfe = self.config.evaluation.source_nfe
-        rows = [
-            Row(
-                target,
-                shots,
-                SOURCE_TEACHER_LABEL,
-                nfe,
-                f"samples/source/source-teacher/nfe{nfe}.npz",
-            )
-        ]
-        if self.described(target).folder is None:
-            rows.append(Row(target, shots, HELD_OUT_LABEL, None, f"data/{target}/held_out.npz"))
-        if shots is not None:
-            rows.append(Row(target, shots, TRAINING_LABEL, None, f"data/{target}/shots{shots}.npz"))
-        return rows
-
-
-def shots_name(shots: int | None) -> str:
-    """``shots10``, or ``all`` for the source set."""
-    return "all" if shots is None else f"shots{shots}"

@@ -14,6 +14,7 @@ from unidad.report.grids import MARGIN, SECTION_GAP, enlarge
 from unidad.report.outputs import report_files
 from unidad.report.render import RunFile, _row_label, _styles, write_report
 from unidad.report.style import PALETTE
+from unidad.tasks.generation import Generation
 
 CAPTIONS = sorted((Path(__file__).parents[2] / "workflow" / "report").glob("*.rst"))
 
@@ -25,7 +26,9 @@ def files_in(folder):
 def test_a_report_is_exactly_the_files_it_announces(tmp_path):
     inputs = write_inputs(tmp_path / "in", fake_results())
     write_report(*inputs, tmp_path / "out", ORDER)
-    assert files_in(tmp_path / "out") == sorted(report_files([("babies", 10), ("cats", 10)]))
+    assert files_in(tmp_path / "out") == sorted(
+        report_files([("babies", 10), ("cats", 10)], Generation.plots)
+    )
     assert len(pd.read_csv(tmp_path / "out" / "tables" / "all.csv")) == len(inputs[0])
 
 
@@ -39,7 +42,9 @@ def test_a_whole_set_is_a_block_of_its_own(tmp_path):
     logs = [RunFile("source", None, "DMD2", tmp_path / "training.csv")]
     fake_log().to_csv(logs[0].path, index=False)
     write_report(metrics, logs, samples, training, tmp_path / "out", ["FT", "DMD2"])
-    assert files_in(tmp_path / "out") == sorted(report_files([("babies", 10), ("source", None)]))
+    assert files_in(tmp_path / "out") == sorted(
+        report_files([("babies", 10), ("source", None)], Generation.plots)
+    )
     assert "grids/source_all.png" in files_in(tmp_path / "out")
     with Image.open(tmp_path / "out" / "grids" / "source_all.png") as picture:
         assert picture.height == 2 * 64 + 2 * MARGIN + SECTION_GAP

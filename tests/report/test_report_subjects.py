@@ -11,6 +11,7 @@ from unidad.report.outputs import report_files
 from unidad.report.published import ALL_SUBJECTS, published_value
 from unidad.report.render import write_report
 from unidad.report.tables import table
+from unidad.tasks.personalisation import Personalisation
 
 ORDER = ["FT", "DMD2-FT", "Uni-DAD"]
 
@@ -84,7 +85,7 @@ def test_a_whole_report(tmp_path):
     write_report(files, [], samples, training, tmp_path / "out", ORDER, prompts)
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     names = sorted(str(path.relative_to(tmp_path / "out")) for path in written)
-    assert names == sorted(report_files(training, personalisation=True))
+    assert names == sorted(report_files(training, Personalisation.plots))
     grid = np.asarray(Image.open(tmp_path / "out/grids/cat_shots5.png"))
     firsts = [(grid == image[0, 0]).all(-1).sum() > 500 for image in fake_images(12, seed=1)]
     assert firsts == [True, False] * 6  # two images of each prompt, the first is shown

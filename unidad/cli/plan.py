@@ -44,9 +44,9 @@ def _add_plan(verbs: Verbs) -> None:
 
 def _plan(options: argparse.Namespace) -> None:
     from unidad.experiment.load import load_config
-    from unidad.plan_subjects import make_plan
+    from unidad.plan import Plan
 
-    plan = make_plan(load_config(options.config))
+    plan = Plan(load_config(options.config))
     if options.root:
         print(plan.root)
         return

@@ -29,10 +29,10 @@ def _add_report(verbs: Verbs) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     from unidad.experiment.load import load_config
-    from unidad.plan_subjects import make_plan
+    from unidad.plan import Plan
     from unidad.report.experiment import report_experiment
 
-    plan = make_plan(load_config(options.config))
+    plan = Plan(load_config(options.config))
     report_experiment(plan)
     print(f"{plan.root}: tables/, plots/, grids/")
 

@@ -5,57 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from unidad.config.images import RENDERED_UP_TO
-from unidad.config.run import ORIGINS, SOURCE, SOURCE_STUDENT, MethodSettings
+from unidad.config.run import ORIGINS, SOURCE, MethodSettings
 
 if TYPE_CHECKING:
     from unidad.experiment.config import Config
-
-
-def check_task(config: Config) -> None:
-    """Domains belong to few-shot generation, subjects and a student of the source to the other."""
-    subjects = config.personalisation is not None
-    for name, target in config.targets.items():
-        named = target.subject is not None or target.class_word is not None
-        if named and not subjects:
-            raise ValueError(f"targets.{name}: a subject needs the section 'personalisation'")
-        if subjects and not named:
-            raise ValueError(
-                f"targets.{name}: personalisation needs 'subject', or 'folder' with 'class_word'"
-            )
-    for label, variant in config.variants.items():
-        if subjects and variant.domain == SOURCE:
-            raise ValueError(
-                f"variants.{label}.domain: personalisation starts from source_teacher or "
-                f"{SOURCE_STUDENT}; nothing is trained on the source here"
-            )
-        if not subjects and variant.needs_prompts:
-            raise ValueError(
-                f"variants.{label}: method {variant.method} needs the section 'personalisation'"
-            )
-        if not subjects and variant.student == SOURCE_STUDENT:
-            raise ValueError(
-                f"variants.{label}.student: {SOURCE_STUDENT} needs the section 'personalisation'"
-            )
-
-
-def check_scene_models(config: Config) -> None:
-    """What is trained here is trained on rendered scenes, and fits together."""
-    if config.uses_source_images and config.source.folder is not None:
-        raise ValueError(
-            "source.folder: personalisation trains its source models on rendered, captioned scenes"
-        )
-    students = any(variant.student == SOURCE_STUDENT for variant in config.variants.values())
-    if students and config.source_teacher == "train" and config.source_student == "shipped":
-        raise ValueError(
-            "source_student: the shipped one has another autoencoder than a source_teacher that is "
-            "trained here; give train"
-        )
-    protocol = config.personalisation.protocol
-    if config.feature_network == "train" and protocol != "synthetic":
-        raise ValueError(
-            f"feature_network: protocol {protocol} measures with published networks; leave out "
-            "train"
-        )
 
 
 def check_rendered(config: Config) -> None:

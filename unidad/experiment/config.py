@@ -17,6 +17,7 @@ from unidad.config.training import Training
 from unidad.experiment import checks
 from unidad.experiment.personalisation import Personalisation
 from unidad.methods import METHODS
+from unidad.tasks import TASKS
 
 AnyMethod = Annotated[
     Union[tuple(method.Settings for method in METHODS.values())],  # noqa: UP007
@@ -88,15 +89,17 @@ class Config(Section):
                 raise ValueError(f"variants: the label '{label}' is reserved, empty or not unique")
         for label, variant in self.variants.items():
             checks.check_origins(label, variant, self.variants)
-        checks.check_task(self)
-        if self.personalisation is not None:
-            checks.check_scene_models(self)
+        TASKS[self.task].check(self)
         checks.check_rendered(self)
         return self
+
+    @property
+    def task(self) -> str:
+        """Which of `TASKS` this is."""
+        return "generation" if self.personalisation is None else "personalisation"
 
     @property
     def uses_source_images(self) -> bool:
         """Whether anything is trained on images of the source domain."""
         on_source = any(variant.domain == SOURCE for variant in self.variants.values())
-        student = self.personalisation is not None and self.source_student == "train"
-        return on_source or student or self.source_teacher == "train"
+        return on_source or "train" in (self.source_teacher, self.source_student)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unidad.plan import TRAINING_LABEL, Plan
+from unidad.plan import Plan
 from unidad.report.render import RunFile, write_report
+from unidad.tasks.rows import TRAINING_LABEL
 
 
 def report_experiment(plan: Plan) -> None:
@@ -38,5 +39,5 @@ def report_experiment(plan: Plan) -> None:
         training_sets={block: plan.training_images(*block) for block in plan.table_targets()},
         out_dir=root,
         order=list(plan.config.variants),
-        prompts=plan.shown_prompts(),
+        prompts=plan.task.shown_prompts(),
     )

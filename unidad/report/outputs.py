@@ -8,13 +8,6 @@ TABLES = tuple(
     f"tables/{name}"
     for name in ("comparison.csv", "comparison.md", "comparison.tex", "comparison.html", "all.csv")
 )
-PLOTS = (
-    "plots/quality_nfe.png",
-    "plots/quality_diversity.png",
-    "plots/quality_updates.png",
-    "plots/cost.png",
-)
-SUBJECT_PLOTS = ("plots/fidelity.png", "plots/diversity.png", "plots/cost.png")
 
 
 def training_curves_file(target: str, shots: int | None) -> str:
@@ -27,16 +20,13 @@ def grid_file(target: str, shots: int | None) -> str:
     return f"grids/{_block_name(target, shots)}.png"
 
 
-def report_files(
-    blocks: Iterable[tuple[str, int | None]], personalisation: bool = False
-) -> list[str]:
+def report_files(blocks: Iterable[tuple[str, int | None]], plots: Iterable[str]) -> list[str]:
     """Every file of a report over these (target, shots), as paths inside its folder.
 
-    Shots None stands for a whole training set, as the source has.
+    Shots None stands for a whole training set, as the source has; plots are the task's.
     """
     blocks = list(blocks)
     curves = [training_curves_file(*block) for block in blocks]
-    plots = SUBJECT_PLOTS if personalisation else PLOTS
     return [*TABLES, *plots, *curves, *(grid_file(*block) for block in blocks)]
 
 

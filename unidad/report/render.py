@@ -22,9 +22,11 @@ from unidad.report.comparison import (
     with_mean_of_subjects,
 )
 from unidad.report.grids import comparison_grid
-from unidad.report.outputs import PLOTS, SUBJECT_PLOTS, grid_file, training_curves_file
+from unidad.report.outputs import grid_file, training_curves_file
 from unidad.report.style import Style, block_title, variant_styles
 from unidad.report.tables import feature_label, write_tables
+from unidad.tasks.generation import Generation
+from unidad.tasks.personalisation import Personalisation
 
 GRID_COLUMNS = 10
 
@@ -100,7 +102,7 @@ def _write_plots(
     rows = comparison(metrics, order)
     if is_personalisation(metrics):
         names, figures = (
-            SUBJECT_PLOTS,
+            Personalisation.plots,
             (
                 plots.subject_against_prompt(rows, styles, features),
                 plots.subject_against_diversity(rows, styles, features),
@@ -109,7 +111,7 @@ def _write_plots(
         )
     else:
         names, figures = (
-            PLOTS,
+            Generation.plots,
             (
                 plots.quality_against_nfe(aggregate(metrics, order), styles, features),
                 plots.quality_against_diversity(rows, styles, features),

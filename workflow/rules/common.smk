@@ -7,11 +7,10 @@ from snakemake.exceptions import WorkflowError
 
 from unidad.experiment.load import parse_config
 from unidad.errors import UserError
-from unidad.plan import DOWNLOADS
-from unidad.plan_subjects import make_plan
+from unidad.plan import DOWNLOADS, Plan
 
 try:
-    PLAN = make_plan(parse_config(dict(config), "configuration"))
+    PLAN = Plan(parse_config(dict(config), "configuration"))
     PLAN.write_specs()
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -90,7 +89,7 @@ def launcher(wildcards, resources):
 def images_needed(wildcards):
     """The image sets that a run trains on."""
     run = RUNS[wildcards.run]
-    return PLAN.image_sets(run)
+    return PLAN.task.image_sets(run)
 
 
 def measured_files(wildcards):

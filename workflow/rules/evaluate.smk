@@ -6,8 +6,8 @@ rule trajectory:
     input:
         row=trajectory_row,
         snapshots=f"{ROOT}/runs/{{run}}/snapshots",
-        network=PLAN.feature_network,
-        spec=f"{SPECS}/evaluation.json",
+        network=PLAN.task.measuring_networks,
+        spec=lambda wildcards: PLAN.task.drawing_spec(FOLLOWED[wildcards.run].images),
         files=trajectory_files,
     output:
         f"{ROOT}/trajectories/{{run}}.json",
@@ -27,7 +27,7 @@ rule trajectory:
 rule evaluate:
     input:
         spec=f"{SPECS}/metrics/{{row}}.json",
-        networks=PLAN.measuring_networks,
+        networks=PLAN.task.measuring_networks,
         files=measured_files,
     output:
         f"{ROOT}/metrics/{{row}}.json",

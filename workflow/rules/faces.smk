@@ -51,7 +51,7 @@ rule feature_network:
     input:
         f"{SPECS}/models/feature_network.json",
     output:
-        directory(PLAN.feature_network),
+        directory(PLAN.task.feature_network),
     log:
         f"{ROOT}/logs/feature_network.log",
     benchmark:
@@ -69,7 +69,7 @@ rule feature_network:
 rule features:
     input:
         images=f"{ROOT}/{{images}}.npz",
-        network=PLAN.feature_network,
+        network=PLAN.task.feature_network,
     output:
         f"{ROOT}/features/{{images}}.npz",
     log:

@@ -1,15 +1,12 @@
 # Tables, plots and image grids of the experiment, and Snakemake's own report of them.
 
 from unidad.report.outputs import (
-    PLOTS,
-    SUBJECT_PLOTS,
     TABLES,
     grid_file,
     training_curves_file,
 )
 
 BLOCKS = PLAN.table_targets()
-PLOTS_SHOWN = SUBJECT_PLOTS if PLAN.config.personalisation else PLOTS
 
 
 rule report:
@@ -29,7 +26,7 @@ rule report:
                 "Plots",
                 plot=Path(plot).stem.replace("_", " against "),
             )
-            for plot in PLOTS_SHOWN
+            for plot in PLAN.task.plots
         ],
         [
             in_report(

@@ -4,7 +4,7 @@
 rule sample:
     input:
         model=f"{ROOT}/runs/{{run}}/model",
-        spec=lambda wildcards: PLAN.settings(f"samples/{wildcards.run}/nfe"),
+        spec=lambda wildcards: PLAN.task.drawing_spec(f"samples/{wildcards.run}/nfe"),
     output:
         images=f"{ROOT}/samples/{{run}}/nfe{{nfe}}.npz",
         cost=f"{ROOT}/samples/{{run}}/nfe{{nfe}}.json",
@@ -22,7 +22,7 @@ rule sample:
 rule sample_source:
     input:
         model=lambda wildcards: PLAN.source_model(wildcards.role.replace("-", "_")),
-        spec=lambda wildcards: PLAN.settings(
+        spec=lambda wildcards: PLAN.task.drawing_spec(
             f"samples/{wildcards.name}/{wildcards.role}/nfe"
         ),
     output:

@@ -2,7 +2,7 @@
 # where the configuration says `train`. The U-Nets resume from their checkpoints, the rest is brief.
 
 SCENE_MODELS = PLAN.config.personalisation.scene_models
-SOURCE_SPECS = PLAN.source_specs()
+SOURCE_SPECS = PLAN.task.source_specs()
 MEASURING_TRAINED = PLAN.config.feature_network == "train"
 
 
@@ -31,7 +31,7 @@ rule train_autoencoder:
     input:
         f"{SPECS}/models/autoencoder.json",
     output:
-        directory(PLAN.autoencoder),
+        directory(PLAN.task.autoencoder),
     log:
         f"{ROOT}/logs/autoencoder.log",
     benchmark:
@@ -50,10 +50,10 @@ rule train_autoencoder:
 rule new_text_to_image:
     input:
         spec=f"{SPECS}/models/untrained.json",
-        vae=PLAN.autoencoder,
-        clip=PLAN.text_clip,
+        vae=PLAN.task.autoencoder,
+        clip=PLAN.task.text_clip,
     output:
-        directory(PLAN.untrained),
+        directory(PLAN.task.untrained),
     log:
         f"{ROOT}/logs/untrained.log",
     benchmark:
@@ -97,7 +97,7 @@ if MEASURING_TRAINED:
         input:
             f"{SPECS}/models/encoder.json",
         output:
-            directory(PLAN.encoder),
+            directory(PLAN.task.encoder),
         log:
             f"{ROOT}/logs/encoder.log",
         benchmark:
@@ -118,8 +118,8 @@ else:
         input:
             f"{SPECS}/models/measuring.json",
         output:
-            clip=directory(PLAN.clip),
-            encoder=directory(PLAN.encoder),
+            clip=directory(PLAN.task.clip),
+            encoder=directory(PLAN.task.encoder),
         log:
             f"{ROOT}/logs/measuring_networks.log",
         benchmark:

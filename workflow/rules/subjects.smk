@@ -45,8 +45,8 @@ rule subject_features:
     input:
         images=f"{ROOT}/{{images}}.npz",
         settings=prompts_of_target,
-        clip=PLAN.clip,
-        encoder=PLAN.encoder,
+        clip=PLAN.task.clip,
+        encoder=PLAN.task.encoder,
     output:
         f"{ROOT}/features/{{images}}.npz",
     log:

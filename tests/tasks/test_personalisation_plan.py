@@ -8,17 +8,19 @@ from unidad.config.images import SUBJECTS
 from unidad.errors import UserError
 from unidad.experiment.load import load_config, parse_config
 from unidad.methods.specs import load_spec
-from unidad.plan import Run
-from unidad.plan_subjects import SubjectPlan, make_plan
+from unidad.plan import Plan
 from unidad.synthetic.scenes import LIVE
 from unidad.synthetic.scenes import SUBJECTS as SCENES
+from unidad.tasks.generation import Generation
+from unidad.tasks.personalisation import Personalisation
+from unidad.tasks.rows import Run
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def plan(**changes):
     raw = yaml.safe_load((ROOT / "configs/sdp.yaml").read_text())
-    return make_plan(parse_config(raw | changes, "c"))
+    return Plan(parse_config(raw | changes, "c"))
 
 
 def run(label):
@@ -30,16 +32,16 @@ def test_the_configuration_s_subjects_are_the_renderer_s():
 
 
 def test_a_configuration_decides_its_kind_of_plan():
-    assert isinstance(plan(), SubjectPlan)
-    assert type(make_plan(load_config(ROOT / "config.yaml"))).__name__ == "Plan"
+    assert isinstance(plan().task, Personalisation)
+    assert isinstance(Plan(load_config(ROOT / "config.yaml")).task, Generation)
 
 
 def test_prompts_name_the_subject_with_and_without_its_token():
     p = plan()
-    assert len(p.prompts("cat")) == len(p.prompts("teapot")) == 25
-    assert p.prompts("cat")[10] == "a prt cat wearing a red hat"
-    assert p.prompts("cat", token=False)[10] == "a cat wearing a red hat"
-    dressed = [prompt for prompt in p.prompts("teapot") if "wearing" in prompt]
+    assert len(p.task.prompts("cat")) == len(p.task.prompts("teapot")) == 25
+    assert p.task.prompts("cat")[10] == "a prt cat wearing a red hat"
+    assert p.task.prompts("cat", token=False)[10] == "a cat wearing a red hat"
+    dressed = [prompt for prompt in p.task.prompts("teapot") if "wearing" in prompt]
     assert not dressed
     assert {"cat", "dog"} == set(LIVE)
 
@@ -60,8 +62,8 @@ def test_prior_preservation_is_for_fine_tuning_alone():
     p = plan(personalisation={"prior": {"images": 8, "weight": 0.5}})
     images = "results/sdp/samples/cat/class_images.npz"
     assert p.spec(run("FT")).text_to_image.prior.images == images
-    assert p.image_sets(run("FT")) == ["results/sdp/data/cat/shots5.npz", images]
-    assert p.image_sets(run("Uni-DAD")) == ["results/sdp/data/cat/shots5.npz"]
+    assert p.task.image_sets(run("FT")) == ["results/sdp/data/cat/shots5.npz", images]
+    assert p.task.image_sets(run("Uni-DAD")) == ["results/sdp/data/cat/shots5.npz"]
     settings = json.loads(p.specs()["results/sdp/specs/evaluation/cat/class_images.json"])
     assert settings["prompts"] == ["a cat"]
     assert settings["images_per_prompt"] == 8
@@ -71,9 +73,9 @@ def test_models_of_the_source_are_asked_for_the_class():
     p = plan()
     rows = {row.label: row for row in p.rows() if row.target == "cat"}
     folder = "results/sdp/specs/evaluation/cat"
-    assert p.settings(rows["Source teacher"].images) == f"{folder}/class.json"
-    assert p.settings(rows["Source student"].images) == f"{folder}/class.json"
-    assert p.settings(rows["Uni-DAD"].images) == f"{folder}/subject.json"
+    assert p.task.drawing_spec(rows["Source teacher"].images) == f"{folder}/class.json"
+    assert p.task.drawing_spec(rows["Source student"].images) == f"{folder}/class.json"
+    assert p.task.drawing_spec(rows["Uni-DAD"].images) == f"{folder}/subject.json"
     assert rows["Source student"].nfe == 1
     assert rows["Held-out images"].images == "data/cat/held_out.npz"
 
@@ -130,7 +132,7 @@ def test_echodistill_starts_from_student_and_teacher_of_the_source_unless_told_o
 def test_source_models_are_trained_from_one_another_as_the_shipped_ones_were():
     p = plan(source_teacher="train", source_student="train", resolution=64, source={"images": 9})
     models, data = "results/sdp/models", "results/sdp/data/source/train.npz"
-    specs = p.source_specs()
+    specs = p.task.source_specs()
     assert list(specs) == ["source_teacher", "source_student"]
     teacher, student = specs.values()
     assert (teacher.data, teacher.student, teacher.teacher) == (data, f"{models}/untrained", None)
@@ -148,7 +150,7 @@ def test_source_models_are_trained_from_one_another_as_the_shipped_ones_were():
 
 def test_nothing_is_trained_on_the_source_unless_wanted():
     p = plan()
-    assert p.source_specs() == {}
+    assert p.task.source_specs() == {}
     assert p.data_sets == ["cat", "teapot"]
     assert not any("autoencoder" in path or "encoder.json" in path for path in p.specs())
 
@@ -204,9 +206,9 @@ def test_a_folder_and_a_class_word_are_all_it_takes():
     raw = {"experiment": "x", "personalisation": {}, "shots": [5]}
     raw |= {"variants": {"FT": {"method": "finetune", "nfe": 25}}}
     raw |= {"targets": {"mycat": {"folder": "photos", "class_word": "cat"}}}
-    p = make_plan(parse_config(raw, "c"))
+    p = Plan(parse_config(raw, "c"))
     assert p.spec(Run("mycat", 5, "FT", 0)).diffusion.spacing == "timesteps"
-    assert p.prompts("mycat")[10] == "a prt cat wearing a red hat"
+    assert p.task.prompts("mycat")[10] == "a prt cat wearing a red hat"
     assert p.has_reference("mycat") is False
 
 
@@ -223,7 +225,7 @@ def test_adapters_are_for_every_run():
 )
 def test_a_class_has_the_prompts_of_living_subjects_or_of_objects(word, live, dressed):
     mine = {"folder": "photos", "class_word": word, "live": live}
-    prompts = plan(targets={"mine": mine}).prompts("mine")
+    prompts = plan(targets={"mine": mine}).task.prompts("mine")
     assert any("wearing a red hat" in prompt for prompt in prompts) == dressed
 
 

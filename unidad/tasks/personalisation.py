@@ -1,11 +1,9 @@
-"""Pure: what a personalisation experiment consists of, where it differs from few-shot generation.
-
-The targets are subjects, the networks text-to-image models; images are drawn for prompts.
-"""
+"""Personalisation: from a few photos of one subject to pictures of it for any prompt."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from unidad.config.images import LIVE_CLASSES, SUBJECTS
 from unidad.config.run import (
@@ -18,27 +16,48 @@ from unidad.config.run import (
 )
 from unidad.config.text_to_image import Prior, Prompts, TextToImage
 from unidad.data.prompts import STANDARD, fill, read_prompts
-from unidad.experiment.config import Config
+from unidad.features.protocols import PROTOCOLS
 from unidad.methods.specs import load_spec
-from unidad.plan import (
+from unidad.shipped import SHIPPED_SCENE_SOURCE
+from unidad.tasks.rows import (
     HELD_OUT_LABEL,
     SOURCE_STUDENT_LABEL,
     SOURCE_TEACHER_LABEL,
     TRAINING_LABEL,
-    Plan,
     Row,
     Run,
     shots_name,
 )
+from unidad.tasks.task import Task
+
+if TYPE_CHECKING:
+    from unidad.experiment.config import Config
 
 
-def make_plan(config: Config, results: str = "results") -> Plan:
-    """The plan of an experiment of either task."""
-    return (Plan if config.personalisation is None else SubjectPlan)(config, results)
+class Personalisation(Task):
+    """Targets are subjects, the networks text-to-image models; images are drawn for prompts."""
 
+    rules: ClassVar = ("scenes", "subjects")
+    plots: ClassVar = ("plots/fidelity.png", "plots/diversity.png", "plots/cost.png")
+    shipped_source_teacher: ClassVar = SHIPPED_SCENE_SOURCE
+    measures_snapshots: ClassVar = False
 
-class SubjectPlan(Plan):
-    """The plan of an experiment whose targets are subjects."""
+    @staticmethod
+    def check(config: Config) -> None:
+        """Refuse domains, training on the source, and models that do not fit together."""
+        for name, target in config.targets.items():
+            if target.subject is None and target.class_word is None:
+                raise ValueError(
+                    f"targets.{name}: personalisation needs 'subject', or 'folder' with "
+                    "'class_word'"
+                )
+        for label, variant in config.variants.items():
+            if variant.domain == SOURCE:
+                raise ValueError(
+                    f"variants.{label}.domain: personalisation starts from source_teacher or "
+                    f"{SOURCE_STUDENT}; nothing is trained on the source here"
+                )
+        _check_scene_models(config)
 
     def class_word(self, target: str) -> str:
         """What a subject is: cat, stuffed animal."""
@@ -63,7 +82,7 @@ class SubjectPlan(Plan):
         """Target → its prompts without the rare token."""
         return {target: self.prompts(target, token=False) for target in self.config.targets}
 
-    def settings(self, images: str) -> str:
+    def drawing_spec(self, images: str) -> str:
         """The prompts, seeds and guidance that an image set is drawn with."""
         _, target, name, *_ = images.split("/")
         if name == "class_images.npz":
@@ -84,10 +103,10 @@ class SubjectPlan(Plan):
         """What scene_models names, with this experiment's paths and resolution."""
         of_student = role == SOURCE_STUDENT
         here = {
-            "data": self.training_images(SOURCE, None),
+            "data": self.plan.training_images(SOURCE, None),
             "resolution": self.config.resolution,
-            "student": self.source_teacher if of_student else self.untrained,
-            "teacher": self.source_teacher if of_student else None,
+            "student": self.plan.source_teacher if of_student else self.untrained,
+            "teacher": self.plan.source_teacher if of_student else None,
         }
         spec = load_spec(getattr(self.config.personalisation.scene_models, role))
         return spec.model_copy(update=here)
@@ -126,21 +145,6 @@ class SubjectPlan(Plan):
         """Image set of the subject's class, for prior preservation."""
         return f"{self.root}/samples/{target}/class_images.npz"
 
-    def image_sets(self, run: Run) -> list[str]:
-        """Every image set that a run reads: the photos, and images of the class."""
-        photos = super().image_sets(run)
-        prior = self._text_to_image(run).prior
-        return photos if prior is None else [*photos, prior.images]
-
-    def source_models(self, run: Run) -> list[str]:
-        """Folders of the source's models that a run starts from or is taught by."""
-        variant, models = self._resolved(run), super().source_models(run)
-        if variant.student == SOURCE_STUDENT:
-            models.append(self.source_model(SOURCE_STUDENT))
-        trained = self._trained_features().values()
-        models += [folder for folder in variant.frozen_features.values() if folder in trained]
-        return models
-
     def _trained_features(self) -> dict[str, str]:
         """Name → folder, of the networks trained here that EchoDistill sees images with."""
         places = {
@@ -149,63 +153,12 @@ class SubjectPlan(Plan):
         }
         return dict(place for key, place in places.items() if getattr(self.config, key) == "train")
 
-    def _resolved(self, run: Run) -> MethodSettings:
-        """The variant with folders for features that are trained here."""
-        return super()._resolved(run).with_features(self._trained_features())
-
-    def row_spec(self, row: Row) -> dict:
-        """All that `unidad evaluate` needs for one metrics file: what it is, and the paths."""
-        common = super().row_spec(row)
-        reference = f"{self.root}/data/{row.target}/reference.npz"
-        return {
-            "task": "personalisation",
-            **{key: common[key] for key in ("run", "images", "features", "sampling", "training")},
-            **{key: common[key] for key in ("training_images", "training_features")},
-            "reference_images": reference if self.has_reference(row.target) else None,
-            "encoder": self.encoder,
-            "protocol": self.config.personalisation.protocol,
-            "rare_token": self.config.personalisation.rare_token,
-            "class_word": self.class_word(row.target),
-            "prompts": self.prompts(row.target),
-            "grammar": self.config.targets[row.target].subject is not None,
-        }
-
     def sample_count(self, row: Row) -> int:
         """How many images are drawn for a row: some of each prompt."""
         return len(self.prompts(row.target)) * self.config.personalisation.images_per_prompt
 
-    def followed_run(self, row: Row) -> str | None:
-        """None: snapshots are not measured in personalisation."""
-        return None
-
-    def has_reference(self, target: str) -> bool:
-        """Whether there are true pictures of the subject that were not trained on."""
-        described = self.config.targets.get(target)
-        return described is None or described.subject is not None or bool(described.reference)
-
-    def _text_to_image(self, run: Run) -> TextToImage:
-        settings, word = self.config.personalisation, self.class_word(run.target)
-        variant = self.config.variants[run.label]
-        prior = None
-        if settings.prior is not None and variant.uses_prior:
-            images = self.class_images(run.target)
-            prior = Prior(images=images, weight=settings.prior.weight)
-        distilled = variant.student == SOURCE_STUDENT
-        return TextToImage(
-            prompts=Prompts(
-                class_word=word,
-                rare_token=settings.rare_token,
-                target=f"a {settings.rare_token} {word}",
-                source=f"a {word}",
-            ),
-            guidance_scale=settings.guidance_scale,
-            unet_weights=settings.student_unet if distilled else None,
-            posterior=settings.posterior,
-            lora=settings.lora,
-            prior=prior,
-        )
-
-    def _controls(self, target: str, shots: int | None) -> list[Row]:
+    def controls(self, target: str, shots: int | None) -> list[Row]:
+        """Images of the source's models, asked for the class, and true ones."""
         nfe = self.config.evaluation.source_nfe
         drawn = {SOURCE_TEACHER_LABEL: nfe}
         if any(variant.student == SOURCE_STUDENT for variant in self.config.variants.values()):
@@ -219,25 +172,8 @@ class SubjectPlan(Plan):
         photos = f"data/{target}/{shots_name(shots)}.npz"
         return [*rows, Row(target, shots, TRAINING_LABEL, None, photos)]
 
-    def _data_spec(self, name: str) -> dict:
-        common = {"resolution": self.config.resolution, "seed": self.config.data_seed}
-        if name == SOURCE:
-            return common | {
-                "domain": "scenes",
-                "images": self.config.source.images,
-                "reference_images": self.config.evaluation.reference_images,
-            }
-        target = self.config.targets[name]
-        if target.subject is None:
-            return self._own_images(name)
-        return common | {
-            "subject": target.subject,
-            "prompts": self.prompts(name),
-            "images_per_prompt": self.config.personalisation.images_per_prompt,
-            "shots": self.config.shots,
-        }
-
-    def _model_specs(self) -> dict[str, dict]:
+    def model_specs(self) -> dict[str, dict]:
+        """Source models, the networks that measure, and those that are trained here."""
         config = self.config
         return {
             f"specs/models/{SOURCE_TEACHER}.json": {SOURCE_TEACHER: config.source_teacher},
@@ -262,7 +198,8 @@ class SubjectPlan(Plan):
             specs["untrained"] = {"channels": settings.channels}
         return specs
 
-    def _evaluation_specs(self) -> dict[str, dict]:
+    def drawing_specs(self) -> dict[str, dict]:
+        """Prompts of each subject, of its class, and of images for prior preservation."""
         settings, evaluation = self.config.personalisation, self.config.evaluation
         common = {
             "batch_size": evaluation.batch_size,
@@ -282,6 +219,100 @@ class SubjectPlan(Plan):
                 }
         return specs
 
+    def image_sets(self, run: Run) -> list[str]:
+        """The photos, and images of the class."""
+        photos = super().image_sets(run)
+        prior = self.text_to_image(run, self.config.variants[run.label]).prior
+        return photos if prior is None else [*photos, prior.images]
+
+    def resolved(self, run: Run, variant: MethodSettings) -> MethodSettings:
+        """With folders of frozen networks that are trained here."""
+        return super().resolved(run, variant).with_features(self._trained_features())
+
+    def text_to_image(self, run: Run, variant: MethodSettings) -> TextToImage:
+        """Prompts of the subject and of its class, guidance, adapters, prior preservation."""
+        settings, word = self.config.personalisation, self.class_word(run.target)
+        prior = None
+        if settings.prior is not None and variant.uses_prior:
+            images = self.class_images(run.target)
+            prior = Prior(images=images, weight=settings.prior.weight)
+        distilled = variant.student == SOURCE_STUDENT
+        return TextToImage(
+            prompts=Prompts(
+                class_word=word,
+                rare_token=settings.rare_token,
+                target=f"a {settings.rare_token} {word}",
+                source=f"a {word}",
+            ),
+            guidance_scale=settings.guidance_scale,
+            unet_weights=settings.student_unet if distilled else None,
+            posterior=settings.posterior,
+            lora=settings.lora,
+            prior=prior,
+        )
+
+    def row_spec(self, row: Row) -> dict:
+        """Photos to compare with, protocol, prompts."""
+        reference = f"{self.root}/data/{row.target}/reference.npz"
+        return {
+            "task": "personalisation",
+            "reference_images": reference if self.plan.has_reference(row.target) else None,
+            "encoder": self.encoder,
+            "protocol": self.config.personalisation.protocol,
+            "rare_token": self.config.personalisation.rare_token,
+            "class_word": self.class_word(row.target),
+            "prompts": self.prompts(row.target),
+            "grammar": self.config.targets[row.target].subject is not None,
+        }
+
+    def rendering(self, name: str) -> dict:
+        """Captioned scenes, or a subject of them."""
+        common = {"resolution": self.config.resolution, "seed": self.config.data_seed}
+        if name == SOURCE:
+            return common | {
+                "domain": "scenes",
+                "images": self.config.source.images,
+                "reference_images": self.config.evaluation.reference_images,
+            }
+        return common | {
+            "subject": self.config.targets[name].subject,
+            "prompts": self.prompts(name),
+            "images_per_prompt": self.config.personalisation.images_per_prompt,
+            "shots": self.config.shots,
+        }
+
+    def given_models(self) -> dict[str, str]:
+        """Source teacher, its student, and that one's weights."""
+        given = {key: getattr(self.config, key) for key in ORIGINS}
+        if self.config.personalisation.student_unet is not None:
+            given["personalisation.student_unet"] = self.config.personalisation.student_unet
+        return given
+
+    def published_networks(self) -> list[str]:
+        """CLIP and the encoder of the protocol."""
+        protocol = PROTOCOLS[self.config.personalisation.protocol]
+        return [name for name in (protocol.clip, protocol.encoder) if isinstance(name, str)]
+
 
 def _folder(label: str) -> str:
     return label.lower().replace(" ", "-")
+
+
+def _check_scene_models(config: Config) -> None:
+    """What is trained here is trained on rendered scenes, and fits together."""
+    if config.uses_source_images and config.source.folder is not None:
+        raise ValueError(
+            "source.folder: personalisation trains its source models on rendered, captioned scenes"
+        )
+    students = any(variant.student == SOURCE_STUDENT for variant in config.variants.values())
+    if students and config.source_teacher == "train" and config.source_student == "shipped":
+        raise ValueError(
+            "source_student: the shipped one has another autoencoder than a source_teacher that is "
+            "trained here; give train"
+        )
+    protocol = config.personalisation.protocol
+    if config.feature_network == "train" and protocol != "synthetic":
+        raise ValueError(
+            f"feature_network: protocol {protocol} measures with published networks; leave out "
+            "train"
+        )

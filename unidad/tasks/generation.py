@@ -1,0 +1,153 @@
+"""Few-shot generation: from ten images of a domain to a model of it, without a prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from unidad.config.run import SOURCE, SOURCE_STUDENT, SOURCE_TEACHER, RunSpec
+from unidad.methods import METHODS, PRETRAINING
+from unidad.shipped import SHIPPED_SOURCE_TEACHER
+from unidad.tasks.rows import HELD_OUT_LABEL, SOURCE_TEACHER_LABEL, TRAINING_LABEL, Row
+from unidad.tasks.task import Task
+
+if TYPE_CHECKING:
+    from unidad.experiment.config import Config
+
+
+class Generation(Task):
+    """Targets are domains, the networks unconditional."""
+
+    rules: ClassVar = ("faces",)
+    plots: ClassVar = (
+        "plots/quality_nfe.png",
+        "plots/quality_diversity.png",
+        "plots/quality_updates.png",
+        "plots/cost.png",
+    )
+    shipped_source_teacher: ClassVar = SHIPPED_SOURCE_TEACHER
+    measures_snapshots: ClassVar = True
+
+    @staticmethod
+    def check(config: Config) -> None:
+        """Refuse subjects, and what starts from or learns with a text-to-image model."""
+        for name, target in config.targets.items():
+            if target.subject is not None or target.class_word is not None:
+                raise ValueError(f"targets.{name}: a subject needs the section 'personalisation'")
+        for label, variant in config.variants.items():
+            if variant.needs_prompts:
+                raise ValueError(
+                    f"variants.{label}: method {variant.method} needs the section 'personalisation'"
+                )
+            if variant.student == SOURCE_STUDENT:
+                raise ValueError(
+                    f"variants.{label}.student: {SOURCE_STUDENT} needs the section "
+                    "'personalisation'"
+                )
+
+    @property
+    def feature_network(self) -> str:
+        """Folder of the network whose features are compared."""
+        return f"{self.root}/models/feature_network"
+
+    @property
+    def measuring_networks(self) -> list[str]:
+        """Folder of the feature network."""
+        return [self.feature_network]
+
+    def controls(self, target: str, shots: int | None) -> list[Row]:
+        """Images of the source teacher, and true ones."""
+        nfe = self.config.evaluation.source_nfe
+        drawn = f"samples/source/source-teacher/nfe{nfe}.npz"
+        rows = [Row(target, shots, SOURCE_TEACHER_LABEL, nfe, drawn)]
+        if self.plan.described(target).folder is None:
+            rows.append(Row(target, shots, HELD_OUT_LABEL, None, f"data/{target}/held_out.npz"))
+        if shots is not None:
+            rows.append(Row(target, shots, TRAINING_LABEL, None, f"data/{target}/shots{shots}.npz"))
+        return rows
+
+    def row_spec(self, row: Row) -> dict:
+        """Features to compare, and how Intra-LPIPS counts."""
+        plan, reference = self.plan, f"{self.root}/data/{row.target}/reference.npz"
+        measured = plan.has_reference(row.target)
+        return {
+            "domain": self._domain(row.target),
+            "network": self.feature_network,
+            "reference_features": plan.features(reference) if measured else None,
+            "intra_lpips": self.config.intra_lpips.model_dump(),
+        }
+
+    def sample_count(self, row: Row) -> int:
+        """The same for every row."""
+        return self.config.evaluation.samples
+
+    def drawing_spec(self, images: str) -> str:
+        """The same for all images."""
+        return f"{self.root}/specs/evaluation.json"
+
+    def drawing_specs(self) -> dict[str, dict]:
+        """The section `evaluation`."""
+        return {"specs/evaluation.json": self.config.evaluation.model_dump()}
+
+    def rendering(self, name: str) -> dict:
+        """Faces, or a domain of the embedded benchmark."""
+        config, described = self.config, self.plan.described(name)
+        if name == SOURCE:
+            own = {"domain": "faces", **described.model_dump(exclude={"folder", "reference"})}
+        else:
+            own = {"domain": described.domain, "shots": config.shots}
+        common = {"resolution": config.resolution, "seed": config.data_seed}
+        return common | own | {"reference_images": config.evaluation.reference_images}
+
+    def model_specs(self) -> dict[str, dict]:
+        """Source teacher and feature network."""
+        config = self.config
+        return {
+            "specs/models/source_teacher.json": {"source_teacher": config.source_teacher},
+            "specs/models/feature_network.json": {
+                "feature_network": config.feature_network,
+                "published_features": config.published_features.model_dump(),
+            },
+        }
+
+    def source_specs(self) -> dict[str, RunSpec]:
+        """The denoising loss on the source set, from a fresh network."""
+        if self.config.source_teacher != "train":
+            return {}
+        settings = METHODS[PRETRAINING].Settings
+        spec = RunSpec[settings](
+            target=SOURCE,
+            shots=None,
+            label=SOURCE_TEACHER_LABEL,
+            seed=self.config.data_seed,
+            data=self.plan.training_images(SOURCE, None),
+            student=None,
+            resolution=self.config.resolution,
+            network=self.config.network,
+            diffusion=self.config.diffusion,
+            variant=settings(
+                method=PRETRAINING,
+                nfe=self.config.evaluation.source_nfe,
+                domain=SOURCE,
+                training=self.config.source_training,
+            ),
+        )
+        return {SOURCE_TEACHER: spec}
+
+    def given_models(self) -> dict[str, str]:
+        """Source teacher and feature network."""
+        return {key: getattr(self.config, key) for key in ("source_teacher", "feature_network")}
+
+    def published_networks(self) -> list[str]:
+        """Inception and LPIPS' trunk, where feature_network is published."""
+        from unidad.features.inception import WEIGHTS_URL
+        from unidad.features.lpips_network import TRUNKS
+
+        if self.config.feature_network != "published":
+            return []
+        return [WEIGHTS_URL, TRUNKS[self.config.published_features.trunk]]
+
+    def _domain(self, name: str) -> str | None:
+        """The synthetic domain; None for images of one's own."""
+        if name == SOURCE:
+            return "faces" if self.config.source.folder is None else None
+        return self.config.targets[name].domain
