@@ -36,7 +36,7 @@ def test_denoising_without_sigma_data_is_the_epsilon_error():
     ("normaliser", "denominators"),
     [
         ("prediction_gap", [(0.4 + 0.2) / 2, (0.5 + 0.5) / 2]),
-        ("noisy_gap", [(1.0 + 1.0) / 2, (2.0 + 1.0) / 2]),
+        ("noisy_gap", [(1.1 + 1.3) / 5**0.5 / 2 - 0.2, (2.5 - 1.5) / 17**0.5 / 2]),
         ("score", [(0.1 + 0.4) / 2, (0.2 + 0.2) / 2]),
         ("none", [1.0, 1.0]),
     ],

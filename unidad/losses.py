@@ -1,7 +1,7 @@
 """The losses, as pure functions of tensors: no network call, no random draw inside.
 
-Loss names, here, in the logs and in the configuration: ``dmd_source``, ``dmd_target``,
-``gan_student``, ``gan_discriminator``, ``fake_score_denoising``, ``target_teacher_denoising``;
+Loss names, here, in the logs and in the configuration: ``dmd_source``, ``dmd_target``
+(``dmd_teacher`` where the one teacher is not the source's), ``gan_student``, ``gan_discriminator``, ``fake_score_denoising``, ``target_teacher_denoising``;
 EchoDistill's ``teacher_denoising``, ``alignment_features``, ``alignment_latents`` and
 ``alignment_texture``.
 """
@@ -53,7 +53,8 @@ def dmd_gradient(
         sigma: noise level (N,).
         normaliser: what ``fake - real`` is divided by, each a mean over an image's elements:
             ``prediction_gap`` mean|x0_student - real| (DMD2's and Uni-DAD's code),
-            ``noisy_gap`` mean|x - real| (the released SDP code),
+            ``noisy_gap`` mean|x / sqrt(1 + sigma^2) - real|, of the variance-preserving noised
+            image (the released SDP code),
             ``score`` mean|eps - eps_fake| * sigma, the paper's formula
             (``eps - eps_fake = (fake - x0_student) / sigma``),
             ``none`` 1.
@@ -64,11 +65,11 @@ def dmd_gradient(
     with torch.no_grad():
         gap = {
             "prediction_gap": lambda: x0_student - real,
-            "noisy_gap": lambda: x - real,
+            "noisy_gap": lambda: x / (1 + per_image(sigma, x) ** 2).sqrt() - real,
             "score": lambda: fake - x0_student,
             "none": lambda: torch.ones_like(real),
         }[normaliser]()
-        return (fake - real) / gap.abs().flatten(1).mean(1).reshape(-1, *[1] * (gap.ndim - 1))
+        return (fake - real) / per_image(gap.abs().flatten(1).mean(1), gap)
 
 
 def dmd(x0_student: Tensor, gradient: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import torch
 
 from unidad import losses
 from unidad.data.image_set import ImageSet, to_tensor
+from unidad.diffusion.process import draw_levels
 from unidad.methods.base import StepOutput
 from unidad.training.build import build_method
 
@@ -96,6 +97,14 @@ def test_dual_domain_weights_and_terms(make_spec):
     assert set(no_gan.losses) == {"dmd_source", "dmd_target"}
 
 
+def test_dmd_is_named_after_the_teacher(make_spec):
+    """dmd_source, or dmd_teacher where the one teacher is not the source's."""
+    source, _ = student_output(make_spec("dmd2"))
+    assert set(source.losses) == {"dmd_source", "gan_student"}
+    adapted, _ = student_output(make_spec("dmd2", teacher="FT"))
+    assert set(adapted.losses) == {"dmd_teacher", "gan_student"}
+
+
 def test_logged_norms_are_the_gradients_at_the_image(make_spec):
     """Both norms against autograd's own gradient of each weighted loss at the student's images."""
     spec = make_spec("unidad", distillation={"gan_student_weight": 0.3})
@@ -161,6 +170,31 @@ def test_gan_options_train(make_spec, loss, heads):
     assert penalised == (loss == "wgan-gp")
     for output in outputs:
         assert torch.isfinite(output.total)
+
+
+def test_the_penalty_noises_a_mix_of_clean_images(make_spec):
+    """Input, level and value of the penalty, from the draws of the step made again by hand."""
+    spec = make_spec("dmd2", distillation={"gan_loss": "wgan-gp"})
+    method, calls = build_method(spec), []
+    features = method.fake_score.features
+    method.fake_score.features = lambda x, sigma, c: calls.append((x, sigma)) or features(x, sigma)
+    real = real_batch(method, spec)
+    fake = torch.full_like(real.x0, 0.5)
+    output = method.fake_score_step(fake, real, generator(3))
+
+    draws = generator(3)
+    method.noised(fake, draws)
+    draw_levels(method.levels, 4, draws)
+    torch.randn((4, *fake.shape[1:]), generator=draws)
+    mix = torch.rand(2, generator=draws).reshape(-1, 1, 1, 1)
+    x, sigma = method.noised((1 - mix) * real.x0 + mix * fake, draws)
+    assert torch.equal(calls[-1][1], sigma)
+    assert torch.allclose(calls[-1][0], x, atol=1e-5)
+    x.requires_grad_(True)
+    logits = method.discriminator(features(x, sigma)).sum()
+    (gradient,) = torch.autograd.grad(logits, x)
+    expected = ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean().item()
+    assert output.losses["gan_gradient_penalty"].item() == pytest.approx(expected, rel=1e-4)
 
 
 def _images(spec):

@@ -239,3 +239,24 @@ def test_snapshots_cut_a_run_into_equal_parts(make_spec, tmp_path, updates, snap
     spec = make_spec("finetune", {"student_updates": updates, "snapshots": snapshots})
     trainer = Trainer(spec, build_method(spec), ImageSet.load(spec.data), tmp_path, False)
     assert trainer.snapshots == expected
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_the_gradient_ratio_holds_in_any_number_of_parts(make_spec, tmp_path, parts):
+    """The gradient that the student steps with is the mean of its parts' own totals."""
+    options = {"gan_gradient_ratio": 0.5, "fake_score_updates_per_student_update": 1}
+    training = {"batch_size": 4, "gradient_accumulation": parts, "gradient_clip": 1e9}
+    spec = make_spec("dmd2", training, distillation=options)
+    trainer = Trainer(spec, build_method(spec), ImageSet.load(spec.data), tmp_path, False)
+    with torch.no_grad():  # a fake score like its teacher has no DMD gradient
+        for parameter in trainer.method.fake_score.parameters():
+            parameter.mul_(1.05)
+    weights, seen = trainer.parameters["student"], []
+    expected = [
+        torch.autograd.grad(next(trainer._step(0, part)).total, weights) for part in range(parts)
+    ]
+    optimiser = trainer.optimisers["student"]
+    optimiser.step = lambda: seen.extend(weight.grad.clone() for weight in weights)
+    trainer._iterate(0)
+    for gradient, of_parts in zip(seen, zip(*expected, strict=True), strict=True):
+        torch.testing.assert_close(gradient, sum(of_parts) / parts, rtol=1e-3, atol=1e-7)

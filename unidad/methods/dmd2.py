@@ -15,7 +15,7 @@ from unidad import losses
 from unidad.config.distillation import Distillation
 from unidad.config.run import SOURCE_TEACHER, FewStepSettings, RunSpec
 from unidad.diffusion.draws import uniform
-from unidad.diffusion.process import add_noise, draw_levels, few_step_trajectory
+from unidad.diffusion.process import add_noise, draw_levels, few_step_trajectory, per_image
 from unidad.methods.base import Batch, Captions, Conditions, Method, StepOutput
 from unidad.networks.diffusion_network import DiffusionNetwork, frozen
 from unidad.networks.discriminator import accuracy, build_discriminator
@@ -54,7 +54,7 @@ class Dmd2(Method):
         spec: the run.
         student: G.
         fake_score: starts from the teacher's or the student's weights.
-        teacher: frozen; None leaves DMD out.
+        teacher: frozen.
         conditions: embeddings of the prompts or captions; None for unconditional networks.
     """
 
@@ -139,9 +139,9 @@ class Dmd2(Method):
 
         The only teacher models the student's own domain, and reads the same prompt.
         """
-        if self.teacher is None:
-            return {}
-        return {"dmd_source": (1.0, self.guided(self.teacher)(x, sigma, batch.condition))}
+        of_source = self.spec.variant.teacher == SOURCE_TEACHER
+        name = "dmd_source" if of_source else "dmd_teacher"
+        return {name: (1.0, self.guided(self.teacher)(x, sigma, batch.condition))}
 
     def add_distribution_matching(
         self, output: StepOutput, x0_student: Tensor, batch: Batch, generator: torch.Generator
@@ -218,23 +218,21 @@ class Dmd2(Method):
         output.weights["gan_discriminator"] = self.options.gan_discriminator_weight
         output.logs["discriminator_accuracy"] = accuracy(on_real, on_fake)
         if self.options.gan_loss == "wgan-gp":
-            self._add_gradient_penalty(output, x, sigma[:count], batch, generator)
+            self._add_gradient_penalty(output, x0_student, batch, generator)
 
     def _add_gradient_penalty(
-        self,
-        output: StepOutput,
-        x: Tensor,
-        sigma: Tensor,
-        batch: Batch,
-        generator: torch.Generator,
+        self, output: StepOutput, x0_student: Tensor, batch: Batch, generator: torch.Generator
     ) -> None:
-        real, fake = x.chunk(2)
-        mix = uniform(len(real), generator).to(x.device)
-        between = add_noise(real, fake - real, mix).requires_grad_(True)
+        """WGAN-GP's, between real and student images: a mix of clean ones is noised.
+
+        Mixing noised ones would put the discriminator at a noise level that no image has.
+        """
+        mix = per_image(uniform(len(x0_student), generator).to(x0_student.device), x0_student)
+        x, sigma = self.noised(torch.lerp(batch.x0, x0_student, mix), generator)
+        x.requires_grad_(True)
         with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivative
-            features = self.fake_score.features(between, sigma, batch.condition)
-            logits = self.discriminator(features)
-        (gradient,) = torch.autograd.grad(logits.sum(), between, create_graph=True)
+            logits = self.discriminator(self.fake_score.features(x, sigma, batch.condition))
+        (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
         output.losses["gan_gradient_penalty"] = losses.gradient_penalty(gradient)
         output.weights["gan_gradient_penalty"] = (
             self.options.gan_penalty_weight * self.options.gan_discriminator_weight

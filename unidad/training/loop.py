@@ -197,14 +197,17 @@ class Trainer:
         return self.method.batch(x0, of_class, chosen)
 
     def _backward(self, output: StepOutput, iteration: int) -> None:
-        """Add the gradients of a part; its losses are means, so theirs is the batch's."""
+        """Add the gradients of a part.
+
+        Its loss is not divided by the number of parts: a hook on a gradient, such as that of
+        ``gan_gradient_ratio``, must see the loss's own. `_average` divides.
+        """
         for name, loss in output.losses.items():
             self._check_finite(name, loss, iteration)
         if output.group == "student":
             for teacher in self.offloaded:
                 teacher.offload()
-        total = output.total / self.settings.gradient_accumulation
-        self.accelerator.backward(total, inputs=self.parameters[output.group])
+        self.accelerator.backward(output.total, inputs=self.parameters[output.group])
         self.log.add({name: loss.detach() for name, loss in output.losses.items()})
         self.log.add(output.logs)
 
@@ -224,7 +227,12 @@ class Trainer:
         self.log.add({f"{name}_gradient_norm": norm})
 
     def _average(self, gradients: list[Tensor]) -> None:
-        """The mean over processes in place, sent as one tensor."""
+        """The mean over parts and processes in place, sent as one tensor.
+
+        Losses are means over a part's images, so this is the gradient of the batch's mean.
+        """
+        if self.settings.gradient_accumulation > 1:
+            torch._foreach_div_(gradients, self.settings.gradient_accumulation)
         if self.accelerator.num_processes == 1:
             return
         flat = torch.cat([gradient.flatten() for gradient in gradients])
