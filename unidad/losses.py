@@ -1,9 +1,9 @@
 """The losses, as pure functions of tensors: no network call, no random draw inside.
 
 Loss names, here, in the logs and in the configuration: ``dmd_source``, ``dmd_target``
-(``dmd_teacher`` where the one teacher is not the source's), ``gan_student``, ``gan_discriminator``, ``fake_score_denoising``, ``target_teacher_denoising``;
-EchoDistill's ``teacher_denoising``, ``alignment_features``, ``alignment_latents`` and
-``alignment_texture``.
+(``dmd_teacher`` where the one teacher is not the source's), ``gan_student``,
+``gan_discriminator``, ``fake_score_denoising``, ``target_teacher_denoising``; EchoDistill's
+``teacher_denoising``, ``alignment_features``, ``alignment_latents`` and ``alignment_texture``.
 """
 
 from __future__ import annotations
