@@ -14,6 +14,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
+from unidad.features.contract import Extractor
 from unidad.features.features import weights_digest
 from unidad.files import read_json, write_json
 from unidad.networks.folder import State, load_model
@@ -29,7 +30,7 @@ LAYOUT = (
 )
 
 
-class Clip(nn.Module):
+class Clip(nn.Module, Extractor):
     """A frozen CLIP with its own preprocessing.
 
     Args:
@@ -47,6 +48,7 @@ class Clip(nn.Module):
         std: Sequence[float],
     ) -> None:
         super().__init__()
+        self.name = "clip"
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.size = model.config.vision_config.image_size
@@ -58,6 +60,10 @@ class Clip(nn.Module):
         """Hex digest of preprocessing and weights."""
         settings = f"{self.size} {self.mean.flatten().tolist()} {self.std.flatten().tolist()}"
         return weights_digest(settings, self.model.state_dict())
+
+    def features(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """As in `Extractor`: the embeddings of images."""
+        return {"clip": self.images(images)}
 
     @torch.inference_mode()
     def images(self, images: np.ndarray) -> np.ndarray:

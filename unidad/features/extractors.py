@@ -1,4 +1,4 @@
-"""Which extractor a folder describes."""
+"""Which network a folder describes: the one place that loads what looks at images."""
 
 from __future__ import annotations
 
@@ -6,31 +6,68 @@ from pathlib import Path
 
 from unidad.config.evaluation import PublishedFeatures
 from unidad.config.section import validate
-from unidad.features.feature_network import load_feature_network
-from unidad.features.features import Extractor
-from unidad.features.trunk import CONFIG
+from unidad.features.contract import Extractor, Together
 from unidad.files import read_json, write_json
 
+CONFIG = "config.json"
 PUBLISHED = "published"
 """Key of a folder's configuration that stands for the networks of the literature."""
+REMEDY = "the folder of a feature network has it, or a note of a published one"
 
 
-def save_published(which: PublishedFeatures, folder: str | Path) -> None:
-    """Write a ``config.json`` that `load_extractor` reads; the folder holds no weights."""
-    write_json(Path(folder) / CONFIG, {PUBLISHED: which.model_dump()})
+def load_extractor(*folders: str | Path) -> Extractor:
+    """The network of a folder, or those of several together; the ``config.json`` tells the kind.
 
-
-def load_extractor(folder: str | Path) -> Extractor:
-    """A trained feature network, or published networks.
+    A folder holds a network that was trained here, a CLIP, DINO or DINOv2 in the layout of
+    transformers, or a note of published ones (`save_published`).
 
     Raises:
-        UserError: see `load_feature_network`; an unknown key or value of `PublishedFeatures`.
+        UserError: a file is missing or unreadable, the weights are of another architecture, or a
+            note is not what it should be.
     """
-    path = Path(folder) / CONFIG
-    if not path.is_file() or PUBLISHED not in (values := read_json(path, "")):
-        return load_feature_network(folder)
-    which = validate(PublishedFeatures, values[PUBLISHED], f"{path}: {PUBLISHED}")
-    # Here, not above: the libraries behind it take longer to import than a row to measure.
-    from unidad.features.published import PublishedExtractor
+    found = [_load(Path(folder)) for folder in folders]
+    return found[0] if len(found) == 1 else Together(found)
 
-    return PublishedExtractor(which)
+
+def save_published(which: PublishedFeatures | str, folder: str | Path) -> None:
+    """Write a note for `load_extractor`; the folder holds no weights.
+
+    Args:
+        which: Inception and LPIPS, or the name of a model on the Hugging Face hub.
+        folder: to write into.
+    """
+    note = which if isinstance(which, str) else which.model_dump()
+    write_json(Path(folder) / CONFIG, {PUBLISHED: note})
+
+
+# Imports stand in the branches: the libraries behind a kind take longer to import than a row to
+# measure.
+def _load(folder: Path) -> Extractor:
+    values = read_json(folder / CONFIG, REMEDY)
+    if PUBLISHED in values:
+        return _published(values[PUBLISHED], f"{folder / CONFIG}: {PUBLISHED}")
+    kind = values.get("model_type")
+    if kind == "clip":
+        from unidad.features.clip import load_clip
+
+        return load_clip(folder)
+    if kind is not None:
+        from unidad.features.vision import load_vision_transformer
+
+        return load_vision_transformer(folder)
+    if "embedding" in values:
+        from unidad.features.scene_network import load_scene_network
+
+        return load_scene_network(folder)
+    from unidad.features.feature_network import load_feature_network
+
+    return load_feature_network(folder)
+
+
+def _published(note: str | dict, where: str) -> Extractor:
+    from unidad.features.pretrained import published_folder
+    from unidad.features.published import Published, published_inception
+
+    if isinstance(note, str):
+        return Published(note, lambda: _load(published_folder(note)))
+    return published_inception(validate(PublishedFeatures, note, where))

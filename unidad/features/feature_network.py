@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unidad.features.features import Features
 from unidad.features.trunk import Trunk, load_trunk
 
 
@@ -37,7 +36,7 @@ class FeatureConfig:
 class FeatureNetwork(Trunk):
     """A trunk with pooled features and linear heads on them.
 
-    It stands for Inception (pooled features) and for LPIPS' trunk. It is an `Extractor`.
+    It stands for Inception (pooled features) and for LPIPS' trunk.
     """
 
     def __init__(self, config: FeatureConfig) -> None:
@@ -49,7 +48,7 @@ class FeatureNetwork(Trunk):
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """Names of the columns of `Features.domain`."""
+        """As in `Extractor`."""
         return self.config.domains
 
     def forward(self, x: Tensor) -> Tensor:
@@ -57,14 +56,15 @@ class FeatureNetwork(Trunk):
         return self.pool(self.maps(x)[-1].flatten(1))
 
     @torch.inference_mode()
-    def features(self, images: np.ndarray) -> Features:
-        """Features of uint8 (N, H, W, 3), of any resolution, N at least 1."""
+    def features(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """As in `Extractor`: pooled, attributes and domain, of images of any resolution."""
         batches = []
         for x in self.batches(images):
             pooled = self(x)
             attributes = self.attribute_head(pooled).clamp(0, 1)
             batches.append((pooled, attributes, self.domain_head(pooled).softmax(1)))
-        return Features(*(torch.cat(parts).cpu().numpy() for parts in zip(*batches, strict=True)))
+        rows = (torch.cat(parts).cpu().numpy() for parts in zip(*batches, strict=True))
+        return dict(zip(("pooled", "attributes", "domain"), rows, strict=True))
 
 
 def load_feature_network(folder: str | Path) -> FeatureNetwork:

@@ -1,11 +1,11 @@
-"""What a feature extractor gives for an image set, and its cache on disk."""
+"""What networks say about an image set and its prompts, and its cache on disk."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,35 +13,50 @@ import torch
 from unidad.data.arrays import read_arrays
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
+from unidad.features.contract import Extractor
 from unidad.files import atomic_file
 
-ARRAYS = ("pooled", "attributes", "domain")
+ORIGIN, PROMPTS, TEXTS = "origin", "prompts", "texts"
 
 
 @dataclass(frozen=True)
 class Features:
-    """Features of N images, row for row.
+    """Features of N images, row for row, and of the prompts they are measured against.
 
     Attributes:
-        pooled: float32 (N, D), what distances are measured in.
-        attributes: float32 (N, A), predicted, in [0, 1]; A is 0 where an extractor knows none.
-        domain: float32 (N, domains), probabilities; no columns where an extractor knows none.
-        origin: fingerprint of the images and the extractor they come from; "" if not known.
+        rows: name → (N, ...), see `Extractor.features`.
+        texts: prompt → unit row (D,).
+        origin: fingerprint of images, prompts and networks; "" if not known.
     """
 
-    pooled: np.ndarray
-    attributes: np.ndarray
-    domain: np.ndarray
+    rows: Mapping[str, np.ndarray]
+    texts: Mapping[str, np.ndarray] = field(default_factory=dict)
     origin: str = ""
 
     def __len__(self) -> int:
-        return len(self.pooled)
+        return len(next(iter(self.rows.values())))
+
+    def text(self, prompts: Sequence[str]) -> np.ndarray:
+        """Rows (len(prompts), D) of prompts.
+
+        Raises:
+            UserError: one of them was not embedded.
+        """
+        absent = [prompt for prompt in prompts if prompt not in self.texts]
+        if absent:
+            raise UserError(
+                f"features: prompt '{absent[0]}' was not embedded; "
+                "name its settings to `unidad features --settings`"
+            )
+        return np.stack([self.texts[prompt] for prompt in prompts])
 
     def save(self, path: str | Path) -> None:
         """Write a .npz; the final name appears only when the file is complete."""
-        arrays = {name: getattr(self, name) for name in ARRAYS}
+        arrays = dict(self.rows)
+        if self.texts:
+            arrays |= {PROMPTS: np.array(list(self.texts)), TEXTS: np.stack([*self.texts.values()])}
         with atomic_file(path) as partial, open(partial, "wb") as file:
-            np.savez(file, origin=np.array(self.origin), **arrays)
+            np.savez(file, **{ORIGIN: np.array(self.origin)}, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> Features:
@@ -50,78 +65,60 @@ class Features:
         Raises:
             UserError: the file is missing, or is no .npz of features.
         """
-        stored = read_arrays(path, "features", "features")
-        missing = [name for name in (*ARRAYS, "origin") if name not in stored]
-        if missing:
-            raise UserError(f"{path}: not features written by unidad (it has no {missing[0]})")
-        arrays, origin = [stored[name] for name in ARRAYS], str(stored["origin"])
-        shapes = [array.shape for array in arrays]
-        if any(len(shape) != 2 or shape[0] != shapes[0][0] for shape in shapes):
-            raise UserError(f"{path}: features of unequal shapes {shapes}; delete it and run again")
-        return cls(*arrays, origin)
+        rows = read_arrays(path, "features", "features")
+        if ORIGIN not in rows:
+            raise UserError(f"{path}: not features written by unidad (it has no {ORIGIN})")
+        origin = str(rows.pop(ORIGIN))
+        prompts, texts = rows.pop(PROMPTS, ()), rows.pop(TEXTS, ())
+        shapes = [array.shape for array in rows.values()]
+        if not shapes or len({shape[:1] for shape in shapes}) > 1 or len(prompts) != len(texts):
+            raise UserError(f"{path}: features of unequal lengths {shapes}; delete it, run again")
+        return cls(rows, dict(zip(map(str, prompts), texts, strict=True)), origin)
 
 
-class Perceptual(Protocol):
-    """A network whose maps LPIPS is measured in."""
-
-    def perceptual(self, images: np.ndarray, unit_range: bool = False) -> torch.Tensor:
-        """Rows (N, P) of uint8 (N, H, W, 3), see `perceptual.perceptual_rows`.
-
-        With `unit_range` the network is given the images in [0, 1] instead of [-1, 1].
-        """
-        ...
-
-
-class Extractor(Perceptual, Protocol):
-    """A fixed network as the metrics see it.
-
-    Attributes:
-        name: what tables call its features: "synthetic-faces".
-        fingerprint: changes with the weights and settings that `features` depends on.
-        domains: names of the columns of `Features.domain`.
-    """
-
-    name: str
-    fingerprint: str
-    domains: tuple[str, ...]
-
-    def features(self, images: np.ndarray) -> Features:
-        """Features of uint8 (N, H, W, 3)."""
-        ...
-
-
-def extract(images: ImageSet, extractor: Extractor) -> Features:
-    """The extractor's features of an image set, with their origin."""
-    found = extractor.features(images.images)
-    origin = fingerprint(images, extractor)
-    return Features(found.pooled, found.attributes, found.domain, origin)
-
-
-def cached_features(images: ImageSet, extractor: Extractor, path: str | Path) -> Features:
-    """The features stored at `path`, computed and stored anew unless they are of these very images.
+def extract(images: ImageSet, extractor: Extractor, prompts: Sequence[str] = ()) -> Features:
+    """The features of an image set and of prompts, with their origin.
 
     Args:
         images: the image set.
-        extractor: the feature network.
-        path: .npz file.
+        extractor: the network, or several `Together`.
+        prompts: without the rare token; a network that reads none leaves them out.
     """
-    path = Path(path)
-    if path.exists():
+    distinct = tuple(dict.fromkeys(prompts))
+    rows = extractor.features(images.images)
+    texts = extractor.texts(distinct) if distinct else None
+    known = {} if texts is None else dict(zip(distinct, texts, strict=True))
+    return Features(rows, known, fingerprint(images, extractor, distinct))
+
+
+def cached_features(
+    images: ImageSet, extractor: Extractor, path: str | Path, prompts: Sequence[str] = ()
+) -> Features:
+    """The features stored at `path`; computed and stored anew unless they are of these very inputs.
+
+    Args:
+        images: the image set.
+        extractor: the network.
+        path: .npz file.
+        prompts: without the rare token; duplicates do not matter.
+    """
+    if Path(path).exists():
         try:
             stored = Features.load(path)
         except UserError:
             stored = None
-        if stored is not None and stored.origin == fingerprint(images, extractor):
+        if stored is not None and stored.origin == fingerprint(images, extractor, prompts):
             return stored
-    features = extract(images, extractor)
+    features = extract(images, extractor, prompts)
     features.save(path)
     return features
 
 
-def fingerprint(images: ImageSet, extractor: Extractor) -> str:
-    """Hex digest that changes with any pixel, the resolution and the extractor's fingerprint."""
+def fingerprint(images: ImageSet, extractor: Extractor, prompts: Sequence[str] = ()) -> str:
+    """Hex digest that changes with any pixel, the resolution, any prompt and the networks."""
     digest = hashlib.sha256(f"{extractor.fingerprint} {images.images.shape}".encode())
     digest.update(np.ascontiguousarray(images.images))
+    digest.update("\n".join(dict.fromkeys(prompts)).encode())
     return digest.hexdigest()
 
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from unidad.errors import UserError
-from unidad.features.features import Features, weights_digest
+from unidad.features.contract import Extractor
+from unidad.features.features import weights_digest
 from unidad.features.pretrained import published_weights
 
 WEIGHTS_URL = inception_pytorch.FID_WEIGHTS_URL
@@ -22,7 +23,7 @@ MODES = ("legacy_pytorch", "clean")
 BATCH = 32
 
 
-class Inception:
+class Inception(Extractor):
     """Pooled features (N, 2048) as clean-fid computes them in one of its modes.
 
     ``legacy_pytorch``: bilinear to 299×299 without antialiasing, as pytorch-fid does;
@@ -52,16 +53,15 @@ class Inception:
         self._resize = _resizer(mode)
 
     @torch.inference_mode()
-    def features(self, images: np.ndarray) -> Features:
-        """Features of uint8 (N, H, W, 3), N at least 1; no attributes, no domains."""
+    def features(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """As in `Extractor`: pooled features alone."""
         if len(images) == 0:
             raise UserError("no images to compute features of; the image set is empty")
         pooled = []
         for start in tqdm(range(0, len(images), BATCH), desc=self.name, disable=None):
             x = self.inputs(images[start : start + BATCH]).to(self.device)
             pooled.append(self.network(x)[0].flatten(1).cpu().numpy())
-        none = np.zeros((len(images), 0), np.float32)
-        return Features(np.concatenate(pooled), none, none)
+        return {"pooled": np.concatenate(pooled)}
 
     def inputs(self, images: np.ndarray) -> Tensor:
         """What the network sees of uint8 (N, H, W, 3): float32 (N, 3, 299, 299) in [-1, 1]."""

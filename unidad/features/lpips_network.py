@@ -12,13 +12,14 @@ from torchvision.models import AlexNet_Weights, VGG16_Weights
 
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
+from unidad.features.contract import Extractor
+from unidad.features.perceptual import perceptual_rows
 from unidad.features.pretrained import published_weights
-from unidad.metrics.perceptual import perceptual_rows
 
 TRUNKS = {"vgg": VGG16_Weights.IMAGENET1K_V1.url, "alex": AlexNet_Weights.IMAGENET1K_V1.url}
 
 
-class LpipsNetwork:
+class LpipsNetwork(Extractor):
     """LPIPS (Zhang et al. 2018), version 0.1, one pass of the network for each image."""
 
     def __init__(self, network: lpips.LPIPS) -> None:
@@ -26,7 +27,7 @@ class LpipsNetwork:
         self.network = network.to(self.device).eval().requires_grad_(False)
 
     @torch.inference_mode()
-    def rows(self, images: np.ndarray, unit_range: bool = False) -> Tensor:
+    def perceptual(self, images: np.ndarray, unit_range: bool = False) -> Tensor:
         """Rows (N, P) whose squared distance is the LPIPS of two images; on the network's device.
 
         P grows with the resolution: 8 million for VGG at 256×256, 32 MB an image.

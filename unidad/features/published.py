@@ -1,50 +1,61 @@
-"""The networks of the literature as one extractor: Inception for distances, LPIPS for diversity."""
+"""The networks of the literature: which, and LPIPS beside them, loaded when first needed."""
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 
 import numpy as np
 from torch import Tensor
 
 from unidad.config.evaluation import PublishedFeatures
-from unidad.features.features import Features
-from unidad.features.inception import Inception, load_inception
+from unidad.features.contract import Extractor
+from unidad.features.inception import load_inception
 from unidad.features.lpips_network import LpipsNetwork, load_lpips
 
 
-class PublishedExtractor:
-    """An `Extractor` whose networks are loaded, and downloaded, when first needed."""
+class Published(Extractor):
+    """A published network, and LPIPS on a published trunk.
 
-    domains: tuple[str, ...] = ()
+    Args:
+        name: what tables call its features.
+        load: the network.
+        trunk: of LPIPS, "vgg" or "alex".
+    """
 
-    def __init__(self, config: PublishedFeatures) -> None:
-        self.config = config
-
-    @property
-    def name(self) -> str:
-        """What tables call its features: "inception-clean, lpips-vgg"."""
-        return f"inception-{self.config.mode}, lpips-{self.config.trunk}"
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the network behind `features`: mode and weights of Inception."""
-        return self.inception.fingerprint
+    def __init__(self, name: str, load: Callable[[], Extractor], trunk: str = "vgg") -> None:
+        self.name = name
+        self._load, self._trunk = load, trunk
 
     @cached_property
-    def inception(self) -> Inception:
-        """The network of `features`."""
-        return load_inception(self.config.mode)
+    def network(self) -> Extractor:
+        """The network of `features` and `texts`."""
+        return self._load()
 
     @cached_property
     def lpips(self) -> LpipsNetwork:
         """The network of `perceptual`."""
-        return load_lpips(self.config.trunk)
+        return load_lpips(self._trunk)
 
-    def features(self, images: np.ndarray) -> Features:
-        """See `Inception.features`."""
-        return self.inception.features(images)
+    @property
+    def fingerprint(self) -> str:
+        """Of the network behind `features`."""
+        return self.network.fingerprint
+
+    def features(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """As in `Extractor`."""
+        return self.network.features(images)
+
+    def texts(self, prompts: Sequence[str]) -> np.ndarray | None:
+        """As in `Extractor`."""
+        return self.network.texts(prompts)
 
     def perceptual(self, images: np.ndarray, unit_range: bool = False) -> Tensor:
-        """See `LpipsNetwork.rows`."""
-        return self.lpips.rows(images, unit_range)
+        """As in `Extractor`."""
+        return self.lpips.perceptual(images, unit_range)
+
+
+def published_inception(which: PublishedFeatures) -> Published:
+    """FID's Inception and LPIPS; tables call them "inception-clean, lpips-vgg"."""
+    name = f"inception-{which.mode}, lpips-{which.trunk}"
+    return Published(name, partial(load_inception, which.mode), which.trunk)

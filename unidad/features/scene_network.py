@@ -86,6 +86,11 @@ class SceneNetwork(Trunk):
             for part in PARTS
         }
 
+    def features(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """As in `Extractor`: the instance, and what each part of the scene is."""
+        words = {f"word:{part}": np.array(seen) for part, seen in self.words(images).items()}
+        return {"instance": self.embed(images), **words}
+
 
 def load_scene_network(folder: str | Path) -> SceneNetwork:
     """Load what `SceneNetwork.save` wrote; float32, in evaluation mode, on the GPU if any.

@@ -17,9 +17,10 @@ from torch.nn import functional as F
 
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
+from unidad.features.contract import Extractor
 from unidad.features.features import weights_digest
+from unidad.features.perceptual import perceptual_rows
 from unidad.files import write_json
-from unidad.metrics.perceptual import perceptual_rows
 from unidad.networks.weights import check_state, read_weights
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -40,7 +41,7 @@ class TrunkConfig(Protocol):
     channels: tuple[int, ...]
 
 
-class Trunk(nn.Module):
+class Trunk(nn.Module, Extractor):
     """Convolutions with batch normalisation and SiLU, averaged down between stages.
 
     Its stages' maps stand for LPIPS' trunk, all channels weighing the same: no human judgement
@@ -82,9 +83,17 @@ class Trunk(nn.Module):
 
     @torch.inference_mode()
     def perceptual(self, images: np.ndarray, unit_range: bool = False) -> Tensor:
-        """Rows (N, P) whose squared distance is the LPIPS of two images; see `Extractor`."""
+        """As in `Extractor`: the squared distance of two rows is the LPIPS of two images."""
         batches = ((x + 1) / 2 if unit_range else x for x in self.batches(images))
         return torch.cat([perceptual_rows(self.maps(x)) for x in batches]).cpu()
+
+    def perceptual_rows(self, x: Tensor) -> Tensor:
+        """Rows (N, P), as `perceptual` gives, of images (N, 3, H, W) in [-1, 1]; differentiable."""
+        return perceptual_rows(self.maps(resized(x, self.config.resolution)))
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """As in `Extractor`: one for each place of the last map."""
+        return self.maps(resized(x, self.config.resolution))[-1].flatten(2).mT
 
     def batches(self, images: np.ndarray) -> Iterator[Tensor]:
         """Images, uint8 (N, H, W, 3), as the network sees them: (n, 3, resolution, resolution).

@@ -1,23 +1,23 @@
-"""The published instance encoders, DINO and DINOv2, and LPIPS beside them."""
+"""The published instance encoders, DINO and DINOv2."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoImageProcessor, Dinov2Model, PreTrainedModel, ViTModel
 from transformers.utils import logging
 
 from unidad.errors import UserError
+from unidad.features.contract import Extractor
 from unidad.features.features import weights_digest
-from unidad.features.lpips_network import LpipsNetwork, load_lpips
-from unidad.features.pretrained import published_folder
+from unidad.features.trunk import resized
 from unidad.files import read_json
 
 ARCHITECTURES: dict[str, Callable[..., PreTrainedModel]] = {
@@ -26,10 +26,9 @@ ARCHITECTURES: dict[str, Callable[..., PreTrainedModel]] = {
 }
 """`model_type` of a folder's ``config.json`` → how it is loaded."""
 BATCH = 64
-TRUNK = "vgg"
 
 
-class VisionTransformer:
+class VisionTransformer(nn.Module, Extractor):
     """The class token of a vision transformer, after its folder's own preprocessing.
 
     Args:
@@ -38,9 +37,12 @@ class VisionTransformer:
     """
 
     def __init__(self, model: PreTrainedModel, processor: Callable) -> None:
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model = model.to(self.device).float().eval().requires_grad_(False)
+        super().__init__()
+        self.model = model.float().eval().requires_grad_(False)
         self.processor = processor
+        for name in ("mean", "std"):
+            values = torch.tensor(getattr(processor, f"image_{name}")).view(1, 3, 1, 1)
+            self.register_buffer(name, values, persistent=False)
 
     @property
     def fingerprint(self) -> str:
@@ -50,6 +52,16 @@ class VisionTransformer:
     def inputs(self, images: np.ndarray) -> Tensor:
         """What the model sees of uint8 (N, H, W, 3): float32 (N, 3, h, w)."""
         return self.processor(list(images), return_tensors="pt").pixel_values
+
+    def features(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """As in `Extractor`: the embeddings of instances."""
+        return {"instance": self.embed(images)}
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """As in `Extractor`: the last hidden states. Images are resized, nothing is cropped."""
+        size = self.processor.crop_size or self.processor.size
+        unit = (resized(x, size.height or size.shortest_edge) + 1) / 2
+        return self.model((unit - self.mean) / self.std).last_hidden_state
 
     @torch.inference_mode()
     def embed(self, images: np.ndarray) -> np.ndarray:
@@ -62,7 +74,7 @@ class VisionTransformer:
             raise UserError("no images to compute features of; the image set is empty")
         rows = []
         for start in range(0, len(images), BATCH):
-            x = self.inputs(images[start : start + BATCH]).to(self.device)
+            x = self.inputs(images[start : start + BATCH]).to(self.mean.device)
             rows.append(F.normalize(self.model(x).last_hidden_state[:, 0], dim=1).cpu().numpy())
         return np.concatenate(rows)
 
@@ -95,45 +107,8 @@ def load_vision_transformer(folder: str | Path) -> VisionTransformer:
     unfit = {*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])}
     if unfit:
         raise UserError(f"{folder}: '{min(unfit)}' is missing in the weights, or of another shape")
-    return VisionTransformer(model, processor)
-
-
-class PublishedEncoder:
-    """An `Encoder` of the literature, whose networks are loaded when first needed.
-
-    Args:
-        name: of the model on the Hugging Face hub, see `published_folder`.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the network behind `embed`."""
-        return self.transformer.fingerprint
-
-    @cached_property
-    def transformer(self) -> VisionTransformer:
-        """The network of `embed`."""
-        return load_vision_transformer(published_folder(self.name))
-
-    @cached_property
-    def lpips(self) -> LpipsNetwork:
-        """The network of `perceptual`."""
-        return load_lpips(TRUNK)
-
-    def embed(self, images: np.ndarray) -> np.ndarray:
-        """See `VisionTransformer.embed`."""
-        return self.transformer.embed(images)
-
-    def words(self, images: np.ndarray) -> dict[str, list[str]]:
-        """None: it has learnt no words."""
-        return {}
-
-    def perceptual(self, images: np.ndarray, unit_range: bool = False) -> Tensor:
-        """See `LpipsNetwork.rows`."""
-        return self.lpips.rows(images, unit_range)
+    network = VisionTransformer(model, processor)
+    return network.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @contextmanager

@@ -35,7 +35,7 @@ from unidad.networks.text import TextEncoder
 from unidad.training.images import CHUNK
 
 if TYPE_CHECKING:
-    from unidad.features.frozen import FrozenFeatures
+    from unidad.features.contract import Extractor
 
 ALIGNING = "clip"
 """The frozen network whose tokens student and teacher are aligned on."""
@@ -190,7 +190,7 @@ class EchoDistill(Method):
         student: DiffusionNetwork,
         teacher: DiffusionNetwork,
         conditions: LearnedConditions,
-        features: dict[str, FrozenFeatures],
+        features: dict[str, Extractor],
         photos: Tensor,
         perceptual: Callable[[Tensor], Tensor] | None = None,
     ):

@@ -1,1 +1,1 @@
-"""Feature extractors, and pure metrics on their features."""
+"""Pure metrics on features, and the registry that names them."""

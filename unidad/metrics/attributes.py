@@ -69,3 +69,8 @@ def _varying(
     if not varying.any():
         raise UserError("held-out images: no predicted attribute varies; are they all one image?")
     return first[:, varying], second[:, varying], torch.masked_select(deviations, varying)
+
+
+def domain_share(probabilities: Rows, place: int) -> float:
+    """Share of images (N, domains) that the network takes for the domain at this place."""
+    return float((probabilities.argmax(1) == place).mean())

@@ -32,31 +32,6 @@ def frechet_distance(samples: Rows, reference: Rows) -> float:
     return _distance(*_factored(rows), *_factored(others))
 
 
-def distance_to_gaussian(samples: Rows, mean: Tensor, covariance: Tensor) -> float:
-    """The same distance to a reference whose moments are known; arguments and errors as above.
-
-    Args:
-        samples: (N, D), N at least 2.
-        mean: of the reference, float64 (D,).
-        covariance: of the reference, float64 (D, D).
-    """
-    rows = as_rows(samples, "samples", 2)
-    same_width(rows, covariance)
-    return _distance(*_factored(rows), mean, _root(covariance))
-
-
-def moments(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (D,) and unbiased covariance (D, D) of rows (N, D)."""
-    return rows.mean(0), torch.atleast_2d(torch.cov(rows.T))
-
-
-def gaussian_frechet_distance(
-    mean1: Tensor, covariance1: Tensor, mean2: Tensor, covariance2: Tensor
-) -> float:
-    """The distance from means (D,) and covariances (D, D), float64."""
-    return _distance(mean1, _root(covariance1), mean2, _root(covariance2))
-
-
 def _distance(mean1: Tensor, factor1: Tensor, mean2: Tensor, factor2: Tensor) -> float:
     traces = factor1.square().sum() + factor2.square().sum()
     root = torch.linalg.svdvals(factor1 @ factor2.T).sum()
@@ -68,8 +43,3 @@ def _factored(rows: Tensor) -> tuple[Tensor, Tensor]:
     mean = rows.mean(0)
     factor = (rows - mean) / (len(rows) - 1) ** 0.5
     return mean, factor if len(rows) <= rows.shape[1] else torch.linalg.qr(factor, mode="r").R
-
-
-def _root(covariance: Tensor) -> Tensor:
-    values, vectors = torch.linalg.eigh(covariance)
-    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T

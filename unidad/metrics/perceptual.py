@@ -1,65 +1,43 @@
-"""LPIPS as Euclidean distance of rows, and the diversity within clusters of samples."""
+"""Diversity: LPIPS among samples that belong together, from rows whose distance it is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import torch
 from torch import Tensor
 
-from unidad.config.evaluation import IntraLpips
 from unidad.errors import UserError
 from unidad.metrics.rows import TooFewRowsError, squared_distances
 
-EPSILON = 1e-10
-"""Added to the norm over channels, as the lpips package does."""
-DEFAULT_RULES = IntraLpips()
 
-
-def perceptual_rows(maps: Iterable[Tensor], weights: Sequence[Tensor] | None = None) -> Tensor:
-    """Flatten a network's maps so that the squared distance of two rows is their LPIPS.
-
-    LPIPS (Zhang et al. 2018, eq. 1) sums over layers, and averages over places, the weighted
-    squared difference of maps of unit length over channels. Each such map, times
-    ``sqrt(weight / (H W))``, is a part of the row.
+def intra_lpips(groups: Sequence[float]) -> float:
+    """The mean over groups of the mean LPIPS within a group; low where samples repeat each other.
 
     Args:
-        maps: one (N, C, H, W) for each layer.
-        weights: one non-negative (C,) for each layer; all 1 by default, the lpips package's
-            ``lpips=False``.
-
-    Returns:
-        (N, P), P the sum of C H W over layers.
+        groups: of `within_clusters` (Ojha et al. 2021) or of `within_and_across_prompts`.
     """
-    parts = []
-    for layer, values in enumerate(maps):
-        height, width = values.shape[2:]
-        unit = values / (values.square().sum(1, keepdim=True).sqrt() + EPSILON)
-        if weights is not None:
-            unit = unit * weights[layer].view(1, -1, 1, 1).sqrt()
-        parts.append(unit.flatten(1) / (height * width) ** 0.5)
-    return torch.cat(parts, 1)
+    return sum(groups) / len(groups)
 
 
-def intra_lpips(
-    sample_batches: Iterable[Tensor], training: Tensor, rules: IntraLpips = DEFAULT_RULES
-) -> float:
-    """Mean LPIPS between samples that are nearest to the same training image (Ojha et al. 2021).
+def within_clusters(
+    sample_batches: Iterable[Tensor], training: Tensor, members: int, skip_small: bool
+) -> list[float]:
+    """Mean LPIPS between samples that are nearest to the same training image, for each of these.
 
     Each sample joins the cluster of the training image with the smallest LPIPS to it. A cluster's
-    first members give the mean over all their pairs; the result is the mean over clusters.
+    first members give the mean over all their pairs.
 
     No pair is ever formed, see `RowSums`. Memory holds one batch and two rows for each training
     image, however many samples there are.
 
     Args:
-        sample_batches: rows (n, P) of `perceptual_rows`, batch by batch; `rules.unit_range` is
-            already applied to them.
+        sample_batches: rows (n, P) of `perceptual_rows`, batch by batch.
         training: rows (k, P) of the k training images.
-        rules: which members and which clusters count.
-
-    Returns:
-        At least 0; low where samples repeat each other.
+        members: how many samples of a cluster count, the first ones.
+        skip_small: leave out clusters with fewer than two samples; they count 0 otherwise.
 
     Raises:
         TooFewRowsError: no cluster has two samples, and such clusters are skipped.
@@ -70,13 +48,44 @@ def intra_lpips(
     clusters = [RowSums(row) for row in training]
     for batch in sample_batches:
         for row, nearest in zip(batch, _nearest(batch, training), strict=True):
-            if clusters[nearest].count < rules.members:
+            if clusters[nearest].count < members:
                 clusters[nearest].add(row)
-    if rules.small_clusters == "skip":
+    if skip_small:
         clusters = [cluster for cluster in clusters if cluster.count > 1]
         if not clusters:
             raise TooFewRowsError("Intra-LPIPS: no two samples in any cluster; draw more samples")
-    return sum(cluster.mean_pairwise() for cluster in clusters) / len(clusters)
+    return [cluster.mean_pairwise() for cluster in clusters]
+
+
+def within_and_across_prompts(
+    rows: Iterable[Tensor], prompts: Sequence[int]
+) -> tuple[list[float], float | None]:
+    """Mean LPIPS over the pairs of each prompt, and over all pairs across prompts.
+
+    No pair is formed: what lies across prompts is what lies between all images less what lies
+    within prompts. Memory holds four rows, whatever the number of images.
+
+    Args:
+        rows: of `perceptual_rows`, each (P,).
+        prompts: number of each row's prompt; equal numbers stand together.
+
+    Returns:
+        A mean for each prompt that has two images; one number, None for a single prompt.
+    """
+    everything: RowSums | None = None
+    within = []
+    for _, group in groupby(zip(rows, prompts, strict=True), key=itemgetter(1)):
+        own: RowSums | None = None
+        for row, _ in group:
+            everything, own = everything or RowSums(row), own or RowSums(row)
+            everything.add(row)
+            own.add(row)
+        within.append((own.pairs, own.pair_sum()))
+    means = [total / pairs for pairs, total in within if pairs]
+    pairs_within, sum_within = (sum(column) for column in zip(*within, strict=True))
+    across = everything.pairs - pairs_within
+    inter = max(everything.pair_sum() - sum_within, 0.0) / across if across else None
+    return means, inter
 
 
 class RowSums:

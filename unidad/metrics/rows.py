@@ -73,6 +73,22 @@ def nearest_distances(rows: Tensor, others: Tensor) -> Tensor:
     return torch.cat([chunk.amin(1) for _, chunk in _chunks(rows, others)]).sqrt()
 
 
+def distances_to_nearest(rows: Rows, training: Rows, what: str) -> Tensor:
+    """Distance (N,) from each row (N, D) to the nearest training image's (k, D).
+
+    Args:
+        rows: features of images.
+        training: features of the training images.
+        what: whose features `rows` are, for messages: "samples".
+
+    Raises:
+        UserError: an empty set, differing D, or values that are not finite.
+    """
+    found, known = as_rows(rows, what), as_rows(training, "training images")
+    same_width(found, known)
+    return nearest_distances(found, known)
+
+
 def neighbour_radii(rows: Tensor, k: int) -> Tensor:
     """Distance (N,) from each row to its k-th nearest other row; N must exceed k."""
     radii = []

@@ -180,8 +180,8 @@ def score(network: FeatureNetwork, seed: int, count: int) -> Scores:
         pixels.update(images.images)
         found = network.features(images.images)
         truth = np.stack([images.attributes[name] for name in config.attributes], 1)
-        accuracy[domain] = float((found.domain.argmax(1) == index).mean())
-        residual += np.square(found.attributes - truth, dtype=float).sum(0)
+        accuracy[domain] = float((found["domain"].argmax(1) == index).mean())
+        residual += np.square(found["attributes"] - truth, dtype=float).sum(0)
         total += truth.var(0, dtype=float) * count
     with np.errstate(invalid="ignore", divide="ignore"):
         r2 = np.where(total > 0, 1 - residual / total, np.nan)

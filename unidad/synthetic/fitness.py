@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
 from unidad.errors import UserError
-from unidad.features.features import Extractor
+from unidad.features.contract import Extractor
 from unidad.files import atomic_file
 from unidad.metrics.frechet import frechet_distance
 from unidad.report.style import CONTROL_COLOR, PALETTE, RC
@@ -66,11 +66,11 @@ def fitness(
     real = render(DOMAIN, SEED, range(images), resolution).images
     other = render(DOMAIN, SEED, range(images, 2 * images), resolution).images
     source = render(SOURCE, SEED, range(images), resolution).images
-    reference = extractor.features(other).pooled
+    reference = extractor.features(other)["pooled"]
     damages = [(UNDAMAGED, 0.0), *((d, s) for d, strengths in STRENGTHS.items() for s in strengths)]
     rows = []
     for damage, strength in tqdm(damages, desc="fitness", unit="set", disable=not progress):
-        pooled = extractor.features(damaged_set(real, source, damage, strength)).pooled
+        pooled = extractor.features(damaged_set(real, source, damage, strength))["pooled"]
         distance = float(f"{frechet_distance(pooled, reference):.4g}")
         cells = (damage, strength, UNITS.get(damage, ""), distance)
         rows.append(dict(zip(COLUMNS, cells, strict=True)))

@@ -8,32 +8,24 @@ from torch import Tensor
 from unidad.metrics.rows import Rows, as_rows, same_width
 
 
-def similarity_to(photos: Rows, images: Rows, clamp: bool = False) -> float:
+def similarity_to_photos(images: Rows, photos: Rows, same: bool, clamp: bool) -> float:
     """Mean cosine over all pairs of an image and a photo (CLIP-I, DINO; Ruiz et al. 2023).
 
     Args:
-        photos: unit rows (k, D).
         images: unit rows (N, D).
+        photos: unit rows (k, D).
+        same: the images are the photos: none is compared with itself, and the result is what new
+            photos can hope for.
         clamp: count a negative cosine as 0.
 
     Raises:
-        UserError: an empty set, differing D, or values that are not finite.
+        TooFewRowsError: an empty set, or a single photo to compare with itself.
+        UserError: differing D, or values that are not finite.
     """
-    first, second = as_rows(images, "images"), as_rows(photos, "photos")
+    first, second = as_rows(images, "images"), as_rows(photos, "photos", 2 if same else 1)
     same_width(first, second)
-    return _clamped(first @ second.T, clamp).mean().item()
-
-
-def similarity_among(photos: Rows, clamp: bool = False) -> float:
-    """Mean cosine over all pairs of two different photos: what new photos can hope for.
-
-    Raises:
-        TooFewRowsError: fewer than two photos.
-        UserError: values that are not finite.
-    """
-    rows = as_rows(photos, "photos", at_least=2)
-    different = ~torch.eye(len(rows), dtype=torch.bool)
-    return _clamped(rows @ rows.T, clamp)[different].mean().item()
+    cosines = _clamped(first @ second.T, clamp)
+    return (cosines[~torch.eye(len(first), dtype=torch.bool)] if same else cosines).mean().item()
 
 
 def similarity_to_prompts(images: Rows, prompts: Rows, clamp: bool = False) -> float:

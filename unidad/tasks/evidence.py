@@ -1,0 +1,77 @@
+"""What the images of a row show: what every task's metrics have to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from torch import Tensor
+from tqdm import tqdm
+
+from unidad.data.image_set import ImageSet
+from unidad.errors import UserError
+from unidad.features.contract import Extractor
+from unidad.features.features import Features
+
+BATCH = 200
+BATCH_PIXELS = 2**19
+"""Perceptual maps of so many pixels at once: 0.3 GB for VGG, whatever the resolution."""
+
+
+class Evidence:
+    """Attributes that metrics name as their needs; None where there is nothing to go on.
+
+    Args:
+        spec: of the row, see `Plan.row_spec`; its files are read when first needed.
+        extractor: whose maps LPIPS is measured in.
+        samples: the images to measure.
+        features: theirs.
+        snapshots: metrics of the run's snapshots, where it kept some.
+        progress: show a progress bar for the perceptual maps, which are computed once an image.
+
+    Raises:
+        UserError: features of another number of images, or no image.
+    """
+
+    def __init__(
+        self,
+        spec: dict,
+        extractor: Extractor,
+        samples: ImageSet,
+        features: Features,
+        snapshots: Sequence[dict] = (),
+        progress: bool = True,
+    ) -> None:
+        if len(features) != len(samples):
+            raise UserError(
+                f"samples: {len(samples)} images, but features of {len(features)}; "
+                "compute them again"
+            )
+        self.spec, self.extractor = spec, extractor
+        self.samples, self.features = samples, features
+        self.snapshots, self.progress = snapshots, progress
+
+    @property
+    def measured_with(self) -> str:
+        """What tables call the networks."""
+        return self.extractor.name
+
+    @cached_property
+    def training(self) -> ImageSet:
+        """The training images."""
+        return ImageSet.load(self.spec["training_images"])
+
+    @cached_property
+    def training_features(self) -> Features:
+        """Theirs."""
+        return Features.load(self.spec["training_features"])
+
+    def perceptual_batches(
+        self, images: ImageSet, progress: bool = False, unit_range: bool = False
+    ) -> Iterator[Tensor]:
+        """Rows of an image set, batch by batch; see `Extractor.perceptual`."""
+        height, width = images.images.shape[1:3]
+        size = min(BATCH, max(1, BATCH_PIXELS // (height * width)))
+        starts = range(0, len(images), size)
+        for start in tqdm(starts, desc="perceptual maps", unit="batch", disable=not progress):
+            yield self.extractor.perceptual(images.images[start : start + size], unit_range)

@@ -1,0 +1,113 @@
+"""What images of a domain show, against held-out and training images."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unidad.config.evaluation import IntraLpips
+from unidad.errors import UserError
+from unidad.features.features import Features
+from unidad.metrics.perceptual import within_clusters
+from unidad.metrics.prdc import prdc
+from unidad.metrics.rows import distances_to_nearest
+from unidad.tasks.evidence import Evidence
+
+MOST_CLUSTERS = 100
+"""Intra-LPIPS is a few-shot metric: null with more training images than this."""
+
+
+class GenerationEvidence(Evidence):
+    """Without a reference, all but Intra-LPIPS and the domain share have nothing to go on."""
+
+    @cached_property
+    def reference(self) -> Features | None:
+        """Features of held-out images of the target."""
+        path = self.spec["reference_features"]
+        return Features.load(path) if path else None
+
+    @property
+    def pooled(self) -> np.ndarray:
+        """What distances are measured in, (N, D)."""
+        return self.features.rows["pooled"]
+
+    @property
+    def reference_pooled(self) -> np.ndarray | None:
+        """The same of held-out images, (M, D)."""
+        return self.reference and self.reference.rows["pooled"]
+
+    @property
+    def attributes(self) -> np.ndarray | None:
+        """Predicted attributes (N, A), where the network knows some."""
+        return self.features.rows.get("attributes")
+
+    @property
+    def reference_attributes(self) -> np.ndarray | None:
+        """The same of held-out images, (M, A)."""
+        return self.reference and self.reference.rows.get("attributes")
+
+    @cached_property
+    def neighbourhoods(self) -> dict[str, float] | None:
+        """Precision, recall, density and coverage, which share their distances."""
+        return self.reference and prdc(self.pooled, self.reference_pooled)
+
+    @property
+    def distances(self) -> Tensor:
+        """Of each sample to the nearest training image, (N,)."""
+        return distances_to_nearest(self.pooled, self._training_pooled, "samples")
+
+    @property
+    def held_out_distances(self) -> Tensor | None:
+        """The same of held-out images, (M,)."""
+        if self.reference is None:
+            return None
+        return distances_to_nearest(self.reference_pooled, self._training_pooled, "held-out images")
+
+    @property
+    def domain(self) -> np.ndarray | None:
+        """Probabilities (N, domains), where the network tells domains apart."""
+        return self.features.rows.get("domain")
+
+    @property
+    def domain_place(self) -> int | None:
+        """Which of the domains is the target's.
+
+        Raises:
+            UserError: none of them.
+        """
+        domain, known = self.spec["domain"], self.extractor.domains
+        if domain is None or not known:
+            return None
+        if domain not in known:
+            raise UserError(
+                f"domain {domain!r} is unknown to the feature network; it knows {', '.join(known)}"
+            )
+        return known.index(domain)
+
+    @property
+    def lpips_within(self) -> list[float] | None:
+        """Mean LPIPS within the cluster of each training image."""
+        if len(self.training) > MOST_CLUSTERS:
+            return None
+        rules = IntraLpips(**self.spec["intra_lpips"])
+        rows = self.perceptual_batches(self.samples, self.progress, rules.unit_range)
+        known = torch.cat(list(self.perceptual_batches(self.training)))
+        return within_clusters(rows, known, rules.members, rules.small_clusters == "skip")
+
+    @property
+    def snapshot_frechet_distances(self) -> list[float] | None:
+        """Of the run's snapshots, where it kept some."""
+        known = [at["metrics"]["frechet_distance"] for at in self.snapshots]
+        return [value for value in known if value is not None] or None
+
+    @property
+    def _training_pooled(self) -> np.ndarray:
+        if len(self.training_features) != len(self.training):
+            raise UserError(
+                f"training images: {len(self.training)} images, but features of "
+                f"{len(self.training_features)}; compute them again"
+            )
+        return self.training_features.rows["pooled"]

@@ -1,0 +1,210 @@
+"""What images of a subject show, against its photos and the prompts they were drawn for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import repeat
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unidad.data.image_set import ImageSet
+from unidad.data.prompts import without_token
+from unidad.errors import UserError
+from unidad.features.protocols import find_protocol
+from unidad.metrics.perceptual import within_and_across_prompts
+from unidad.metrics.rows import squared_distances
+from unidad.synthetic.scenes import scene_of
+from unidad.tasks.evidence import Evidence
+
+WORD = "word:"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Which image answers which prompt, pair by pair; pairs of one prompt stand together.
+
+    Attributes:
+        images: number of each pair's image, (M,).
+        prompts: each pair's prompt, without the rare token, (M,).
+    """
+
+    images: np.ndarray
+    prompts: tuple[str, ...]
+
+    @property
+    def numbers(self) -> list[int]:
+        """The prompts as numbers, from 0 in the order of their appearance."""
+        return _numbers(self.prompts)
+
+
+def drawn_answers(images: ImageSet, rare_token: str) -> Answers:
+    """Every image answers its caption.
+
+    Raises:
+        UserError: the images have no captions.
+    """
+    if not images.captions:
+        raise UserError(
+            "samples: without captions they cannot be measured against prompts; "
+            "draw them with `unidad sample`"
+        )
+    prompts = [without_token(caption, rare_token) for caption in images.captions]
+    order = np.argsort(_numbers(prompts), kind="stable")
+    return Answers(order, tuple(prompts[place] for place in order))
+
+
+def photo_answers(count: int, prompts: Sequence[str], rare_token: str) -> Answers:
+    """Every photo answers every prompt: a control that knows the subject and ignores prompts."""
+    plain = dict.fromkeys(without_token(prompt, rare_token) for prompt in prompts)
+    images = np.tile(np.arange(count), len(plain))
+    return Answers(images, tuple(prompt for prompt in plain for _ in range(count)))
+
+
+class PersonalisationEvidence(Evidence):
+    """A row whose ``images`` are its ``training_images`` is the control of the photos themselves.
+
+    Raises:
+        UserError: images of two resolutions; see `Evidence`.
+    """
+
+    def __init__(self, *arguments, **options) -> None:
+        super().__init__(*arguments, **options)
+        sets = (self.samples, self.training, self.reference or self.training)
+        if len({images.images.shape[1:] for images in sets}) > 1:
+            raise UserError(
+                "samples, photos and held-out pictures differ in resolution; bring them to one"
+            )
+
+    @property
+    def measured_with(self) -> str:
+        """What tables call the networks: the protocol."""
+        return self.spec["protocol"]
+
+    @cached_property
+    def reference(self) -> ImageSet | None:
+        """Held-out pictures of the subject."""
+        path = self.spec["reference_images"]
+        return ImageSet.load(path) if path else None
+
+    @cached_property
+    def answers(self) -> Answers:
+        """Which sample answers which prompt."""
+        token = self.spec["rare_token"]
+        if self.are_photos:
+            return photo_answers(len(self.samples), self.spec["prompts"], token)
+        return drawn_answers(self.samples, token)
+
+    @property
+    def are_photos(self) -> bool:
+        """Whether the samples are the photos: none is compared with itself."""
+        return self.spec["images"] == self.spec["training_images"]
+
+    @property
+    def clamp(self) -> bool:
+        """Whether negative cosines count as 0."""
+        return find_protocol(self.spec["protocol"]).clamp
+
+    @property
+    def clip(self) -> np.ndarray:
+        """Unit rows (N, D) of the samples."""
+        return self.features.rows["clip"]
+
+    @property
+    def instance(self) -> np.ndarray:
+        """Unit rows (N, E) of the samples."""
+        return self.features.rows["instance"]
+
+    @property
+    def photo_clip(self) -> np.ndarray:
+        """The same of the photos."""
+        return self.training_features.rows["clip"]
+
+    @property
+    def photo_instance(self) -> np.ndarray:
+        """The same of the photos."""
+        return self.training_features.rows["instance"]
+
+    @property
+    def answering_clip(self) -> np.ndarray:
+        """Unit rows (M, D) of the answers' images."""
+        return self.clip[self.answers.images]
+
+    @property
+    def answered_text(self) -> np.ndarray:
+        """Unit rows (M, D) of the answers' prompts."""
+        return self.features.text(self.answers.prompts)
+
+    @property
+    def words(self) -> dict[str, np.ndarray] | None:
+        """Part of a scene → M words, of the answers' images; None where the network reads none."""
+        found = {
+            name.removeprefix(WORD): seen[self.answers.images]
+            for name, seen in self.features.rows.items()
+            if name.startswith(WORD)
+        }
+        return found or None
+
+    @property
+    def asked(self) -> dict[str, list[str]] | None:
+        """Part → what the answers' prompts ask for; None outside the grammar of the scenes."""
+        if not self.spec["grammar"] or not self.words:
+            return None
+        scenes = [scene_of(prompt) for prompt in self.answers.prompts]
+        return {part: [getattr(scene, part) for scene in scenes] for part in self.words}
+
+    @property
+    def lpips_within(self) -> list[float] | None:
+        """Mean LPIPS within each prompt; None where no prompt has two images."""
+        return self._lpips[0] or None
+
+    @property
+    def lpips_across(self) -> float | None:
+        """Mean LPIPS across prompts; None for a single one."""
+        return self._lpips[1]
+
+    @property
+    def distances(self) -> Tensor:
+        """Squared LPIPS of each answer to its nearest photo, (M,)."""
+        return self._lpips[2]
+
+    @property
+    def held_out_distances(self) -> Tensor | None:
+        """The same of held-out pictures."""
+        if self.reference is None:
+            return None
+        batches = self.perceptual_batches(self.reference, self.progress)
+        return torch.cat([squared_distances(batch, self._known).amin(1) for batch in batches])
+
+    @cached_property
+    def _known(self) -> Tensor:
+        return torch.cat(list(self.perceptual_batches(self.training)))
+
+    @cached_property
+    def _lpips(self) -> tuple[list[float], float | None, Tensor]:
+        """Within, across and nearest; every image passes the network once, batch by batch."""
+        nearest = []
+
+        def rows() -> Iterator[Tensor]:
+            for batch in self._answers_in_batches():
+                nearest.append(squared_distances(batch, self._known).amin(1))
+                yield from batch
+
+        within, across = within_and_across_prompts(rows(), self.answers.numbers)
+        return within, across, torch.cat(nearest)
+
+    def _answers_in_batches(self) -> Iterable[Tensor]:
+        """Rows (n, P) of the answers; an image that answers several prompts is passed once."""
+        answers = self.answers.images
+        if len(answers) == len(self.samples):
+            return self.perceptual_batches(ImageSet(self.samples.images[answers]), self.progress)
+        rows = torch.cat(list(self.perceptual_batches(self.samples, self.progress)))
+        return repeat(rows, len(answers) // len(self.samples))
+
+
+def _numbers(prompts: Sequence[str]) -> list[int]:
+    known: dict[str, int] = {}
+    return [known.setdefault(prompt, len(known)) for prompt in prompts]
