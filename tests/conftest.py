@@ -36,6 +36,7 @@ from unidad.networks.folder import new_network
 from unidad.networks.text_to_image_folder import load_text_encoder
 from unidad.pipeline import UnidadPipeline
 
+pytest_plugins = ["measuring"]
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 CHANNELS = (32, 32)

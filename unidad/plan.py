@@ -114,6 +114,8 @@ class Plan:
                 "trained_nfe": variant.nfe if variant else row.nfe,
                 "seed": row.run.seed if row.run else None,
             },
+            "task": self.task.name,
+            "networks": self.task.measuring_networks,
             "images": f"{self.root}/{row.images}",
             "features": self.features(f"{self.root}/{row.images}"),
             "training_images": training,
@@ -123,6 +125,7 @@ class Plan:
             else None,
             "training": [f"{self.root}/runs/{run.key}/training.json" for run in trained],
             "snapshots": f"{self.root}/runs/{followed}/snapshots" if followed else None,
+            "drawing": self.task.drawing_spec(row.images) if followed else None,
             "trajectory": f"{self.root}/trajectories/{followed}.json" if followed else None,
             **self.task.row_spec(row),
         }

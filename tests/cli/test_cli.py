@@ -24,10 +24,9 @@ UNET = f"unet/{WEIGHTS_NAME}"
 VERBS = {
     *("plan", "prepare", "contact-sheet", "source-teacher", "feature-network", "train-features"),
     *("fitness", "train", "sample", "features", "evaluate", "report", "export", "schema"),
-    *("import-adm", "check-model", "trajectory", "train-scene-features", "scene-fitness"),
+    *("import-adm", "check-model", "train-scene-features", "scene-fitness"),
     *("fetch", "unpack", "doctor"),
     *("train-clip", "train-vae", "new-text-to-image", "text-to-image", "measuring-networks"),
-    "subject-features",
 }
 LIGHT = """
 import contextlib, io, json, sys
@@ -98,15 +97,16 @@ def test_from_a_specification_to_a_measured_row(spec, feature_network, image_set
     for name, path in sets.items():
         arguments = ("features", path, "--network", feature_network, "--out", f"f/{name}.npz")
         assert told(*arguments) == (0, [], [])
-    stored = Features.load("f/training.npz").pooled
+    stored = Features.load("f/training.npz")["pooled"]
     assert np.array_equal(
-        stored, load_feature_network(feature_network).features(image_set.images).pooled
+        stored, load_feature_network(feature_network).features(image_set.images)["pooled"]
     )
 
     row = {
+        "task": "generation",
         "run": {"variant": "FT", "nfe": 2},
         "domain": "babies",
-        "network": str(feature_network),
+        "networks": [str(feature_network)],
         "images": sets["samples"],
         "features": "f/samples.npz",
         "reference_features": None,

@@ -31,8 +31,12 @@ def test_mistakes_in_a_row_specification(complains, feature_network, image_set):
     complains(evaluate, "row.json: no such file")
     Path("row.json").write_text("[1, 2]")
     complains(evaluate, "row.json: expected a mapping of keys, found list")
-    write_json(Path("row.json"), {"images": "images.npz", "network": str(feature_network)})
-    complains(evaluate, "row specification: key 'reference_features' is missing")
+    row = {"task": "generation", "trajectory": None, "networks": [str(feature_network)]}
+    write_json(Path("row.json"), row)
+    complains(evaluate, "row specification: key 'images' is missing")
+    complains((*evaluate, "--snapshots"), "row specification: key 'snapshots' is missing")
+    write_json(Path("row.json"), row | {"snapshots": None})
+    complains((*evaluate, "--snapshots"), "keeps no snapshots; set training.snapshots")
 
 
 def test_mistakes_in_measuring_a_subject(complains, image_set):
@@ -41,11 +45,7 @@ def test_mistakes_in_measuring_a_subject(complains, image_set):
     complains(
         ("measuring-networks", "paper", *folders), "'paper' is unknown; choose one of synthetic"
     )
-    features = ("subject-features", "images.npz", *folders, "--out", "f.npz")
-    complains(features, "c/config.json: no such file; `unidad measuring-networks` makes such")
-    complains((*features, "--protocol", "paper"), "'paper' is unknown")
+    features = ("features", "images.npz", "--network", "c", "--out", "f.npz")
+    complains(features, "c/config.json: no such file; the folder of a feature network has it")
     write_json(Path("typo.json"), {"prompt": ["a cat"]})
     complains((*features, "--settings", "typo.json"), "typo.json: prompt: unknown key")
-    write_json(Path("row.json"), {"prompts": ["a prt cat"], "images": "images.npz"})
-    evaluate = ("evaluate", "row.json", "--out", "m.json", "--quiet")
-    complains(evaluate, "row specification: key 'training_images' is missing")

@@ -31,15 +31,13 @@ def folder(tmp_path, network):
 
 def test_features_have_the_promised_shapes_and_ranges(network, image_set):
     features = network.features(image_set.images)
-    assert features.pooled.shape == (6, 5)
-    assert features.attributes.shape == (6, 2)
-    assert features.attributes.min() >= 0
-    assert features.attributes.max() <= 1
-    assert features.domain.shape == (6, 3)
-    np.testing.assert_allclose(features.domain.sum(1), 1, rtol=1e-5)
-    assert {a.dtype.name for a in (features.pooled, features.attributes, features.domain)} == {
-        "float32"
-    }
+    assert features["pooled"].shape == (6, 5)
+    assert features["attributes"].shape == (6, 2)
+    assert features["attributes"].min() >= 0
+    assert features["attributes"].max() <= 1
+    assert features["domain"].shape == (6, 3)
+    np.testing.assert_allclose(features["domain"].sum(1), 1, rtol=1e-5)
+    assert {rows.dtype.name for rows in features.values()} == {"float32"}
 
 
 def test_distance_of_perceptual_rows_is_the_lpips_formula(network, image_set):
@@ -65,13 +63,13 @@ def test_any_resolution_is_resized_without_aliasing(network):
     expected = Image.fromarray(ramp).convert("F").resize((16, 16), Image.Resampling.BILINEAR)
     found = resized(torch.from_numpy(ramp).float()[None, None], 16)[0, 0]
     np.testing.assert_allclose(found.numpy(), np.asarray(expected), atol=1e-2)
-    assert network.features(board).pooled.shape == (1, 5)
+    assert network.features(board)["pooled"].shape == (1, 5)
 
 
 def test_batches_do_not_matter(network):
     images = np.random.default_rng(0).integers(0, 256, (203, 16, 16, 3), dtype=np.uint8)
     whole, alone = network.features(images), network.features(images[-1:])
-    np.testing.assert_allclose(whole.pooled[-1:], alone.pooled, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(whole["pooled"][-1:], alone["pooled"], rtol=1e-3, atol=1e-5)
 
 
 def test_saved_network_comes_back_rounded_to_bfloat16(folder, network, image_set):
@@ -79,7 +77,7 @@ def test_saved_network_comes_back_rounded_to_bfloat16(folder, network, image_set
     assert loaded.config == CONFIG
     assert loaded.fingerprint == load_feature_network(folder).fingerprint != network.fingerprint
     before, after = (n.features(image_set.images) for n in (network, loaded))
-    np.testing.assert_allclose(after.pooled, before.pooled, atol=0.05)
+    np.testing.assert_allclose(after["pooled"], before["pooled"], atol=0.05)
     rounded = network.pool.weight.bfloat16().float()
     assert torch.equal(loaded.pool.weight, rounded)
     assert not any(p.requires_grad for p in loaded.parameters())

@@ -8,14 +8,12 @@ import pytest
 import torch
 from torchvision.models import alexnet, vgg16
 
-from unidad.config.evaluation import IntraLpips
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
 from unidad.features.lpips_network import TRUNKS, LpipsNetwork, load_lpips, set_trunk
-from unidad.metrics.perceptual import intra_lpips
+from unidad.metrics.perceptual import intra_lpips, within_clusters
 
 SIZES = {"vgg": (32, 32), "alex": (64, 80)}
-RELEASED = IntraLpips(members=2, unit_range=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,16 +56,18 @@ def pair_by_pair(network, samples, training, members) -> float:
     return float(np.mean(means))
 
 
-@pytest.mark.parametrize("rules", [IntraLpips(), RELEASED], ids=["plain", "released"])
-def test_intra_lpips_equals_the_package_pair_by_pair(published, rules):
+@pytest.mark.parametrize(
+    ("members", "unit_range"), [(100, False), (2, True)], ids=["plain", "released"]
+)
+def test_intra_lpips_equals_the_package_pair_by_pair(published, members, unit_range):
     trunk, network, ours = published
     samples, training = images_of(SIZES[trunk])
     shown = to_tensor(samples)
-    if rules.unit_range:
+    if unit_range:
         shown = torch.from_numpy(samples).permute(0, 3, 1, 2) / 255
-    expected = pair_by_pair(network, shown, to_tensor(training), rules.members)
-    batches = (ours.rows(part, rules.unit_range) for part in (samples[:4], samples[4:]))
-    found = intra_lpips(batches, ours.rows(training), rules)
+    expected = pair_by_pair(network, shown, to_tensor(training), members)
+    batches = (ours.perceptual(part, unit_range) for part in (samples[:4], samples[4:]))
+    found = intra_lpips(within_clusters(batches, ours.perceptual(training), members, False))
     assert expected > 1e-3
     assert found == pytest.approx(expected, rel=1e-4)
 

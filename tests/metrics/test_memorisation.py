@@ -2,10 +2,16 @@ import numpy as np
 import pytest
 
 from unidad.errors import UserError
-from unidad.metrics.memorisation import memorisation
+from unidad.metrics import memorisation as metric
+from unidad.metrics.rows import distances_to_nearest
 
 TRAINING = np.array([[0.0, 0.0], [10.0, 0.0]])
 HELD_OUT = np.array([[3.0, 4.0], [10.0, 2.0], [50.0, 50.0]])
+
+
+def memorisation(samples, training, held_out) -> float:
+    found = distances_to_nearest(samples, training, "samples")
+    return metric.memorisation(found, distances_to_nearest(held_out, training, "held-out images"))
 
 
 def test_counts_samples_nearer_than_any_held_out_image():

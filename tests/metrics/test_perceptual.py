@@ -3,10 +3,15 @@ import numpy as np
 import pytest
 import torch
 
-from unidad.config.evaluation import IntraLpips
 from unidad.errors import UserError
-from unidad.metrics.perceptual import intra_lpips, perceptual_rows
+from unidad.features.perceptual import perceptual_rows
+from unidad.metrics.perceptual import intra_lpips as mean_of_groups
+from unidad.metrics.perceptual import within_clusters
 from unidad.metrics.rows import TooFewRowsError
+
+
+def intra_lpips(batches, training, members=100, skip_small=False) -> float:
+    return mean_of_groups(within_clusters(batches, training, members, skip_small))
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["weighted", "unweighted"])
@@ -61,8 +66,8 @@ def test_equals_the_package_pair_by_pair(published, images, limit):
     samples, training = images
     expected, sizes = pair_by_pair(published, samples, training, limit)
     assert sizes == [4, 0, 3]
-    rows, rules = rows_of(published, samples), IntraLpips(members=limit)
-    found = intra_lpips([rows[:2], rows[2:]], rows_of(published, training), rules)
+    rows = rows_of(published, samples)
+    found = intra_lpips([rows[:2], rows[2:]], rows_of(published, training), limit)
     assert expected > 1e-3
     assert found == pytest.approx(expected, rel=1e-4)
 
@@ -77,17 +82,16 @@ def test_hand_computed_clusters():
 def test_only_the_first_of_a_cluster_count():
     training = torch.tensor([[0.0], [10.0]])
     samples = torch.tensor([[0.0], [1.0], [4.0]])
-    assert intra_lpips([samples], training, IntraLpips(members=2)) == pytest.approx(1 / 2)
+    assert intra_lpips([samples], training, members=2) == pytest.approx(1 / 2)
 
 
 def test_clusters_without_a_pair_are_skipped_on_demand():
     """As above, without the cluster of one and the empty one: (1 + 9 + 4) / 3."""
     training = torch.tensor([[0.0], [10.0], [20.0]])
     samples = torch.tensor([[0.0], [1.0], [3.0], [11.0]])
-    rules = IntraLpips(small_clusters="skip")
-    assert intra_lpips([samples], training, rules) == pytest.approx(14 / 3)
+    assert intra_lpips([samples], training, skip_small=True) == pytest.approx(14 / 3)
     with pytest.raises(TooFewRowsError, match="no two samples"):
-        intra_lpips([samples[2:]], training, rules)
+        intra_lpips([samples[2:]], training, skip_small=True)
 
 
 def test_small_distances_far_from_the_origin_do_not_cancel():

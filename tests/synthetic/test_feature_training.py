@@ -79,6 +79,6 @@ def test_shipped_network_tells_twins_from_strangers(shipped):
     images = render("cats", 5, range(20)).images
     noise = np.random.default_rng(0).normal(0, 4, images.shape)
     noisy = (images + noise).clip(0, 255).astype(np.uint8)
-    for features in (lambda x: torch.from_numpy(shipped.features(x).pooled), shipped.perceptual):
+    for features in (lambda x: torch.from_numpy(shipped.features(x)["pooled"]), shipped.perceptual):
         distances = torch.cdist(features(noisy), features(images))
         assert distances.argmin(1).tolist() == list(range(20))

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from unidad.cli.common import Verbs, add_threads_and_quiet, add_verb, read_settings
-from unidad.errors import UserError
 from unidad.files import read_json, write_json
 
 
@@ -14,8 +13,6 @@ def add_verbs(verbs: Verbs) -> None:
     """Add this module's verbs, in the order of the help."""
     _add_features(verbs)
     _add_measuring_networks(verbs)
-    _add_subject_features(verbs)
-    _add_trajectory(verbs)
     _add_evaluate(verbs)
 
 
@@ -24,21 +21,37 @@ def _add_features(verbs: Verbs) -> None:
         verbs,
         "features",
         _features,
-        "compute the features of an image set, once for all metrics",
+        "compute what networks see in an image set and its prompts, once for all metrics",
         "features images.npz --network results/default/models/feature_network --out features.npz",
     )
     parser.add_argument("images", type=Path, help=".npz image set")
-    parser.add_argument("--network", type=Path, required=True, help="folder of a feature network")
+    parser.add_argument(
+        "--network",
+        type=Path,
+        action="append",
+        required=True,
+        help="folder of a feature network, CLIP or an instance encoder; may be repeated",
+    )
+    parser.add_argument(
+        "--settings", type=Path, help="JSON whose prompts are embedded beside the captions"
+    )
+    parser.add_argument("--rare-token", default="prt", help="left out of the prompts (default prt)")
     parser.add_argument("--out", type=Path, required=True, help=".npz to write")
     add_threads_and_quiet(parser)
 
 
 def _features(options: argparse.Namespace) -> None:
+    from unidad.config.evaluation import PromptGrid
     from unidad.data.image_set import ImageSet
+    from unidad.data.prompts import without_token
     from unidad.features.extractors import load_extractor
-    from unidad.features.features import extract
+    from unidad.features.features import cached_features
 
-    extract(ImageSet.load(options.images), load_extractor(options.network)).save(options.out)
+    images = ImageSet.load(options.images)
+    settings = read_settings(options.settings, PromptGrid.model_fields)
+    prompts = [*images.captions, *settings.get("prompts", ())]
+    prompts = [without_token(prompt, options.rare_token) for prompt in prompts]
+    cached_features(images, load_extractor(*options.network), options.out, prompts)
 
 
 def _add_measuring_networks(verbs: Verbs) -> None:
@@ -60,74 +73,6 @@ def _measuring_networks(options: argparse.Namespace) -> None:
     place_networks(find_protocol(options.protocol), options.clip, options.encoder)
 
 
-def _add_subject_features(verbs: Verbs) -> None:
-    parser = add_verb(
-        verbs,
-        "subject-features",
-        _subject_features,
-        "compute what CLIP and an instance encoder say about an image set and its prompts",
-        "subject-features images.npz --protocol synthetic --out features.npz",
-    )
-    parser.add_argument("images", type=Path, help=".npz image set")
-    parser.add_argument(
-        "--protocol", default="synthetic", help="synthetic (default), unidad or echodistill"
-    )
-    parser.add_argument("--clip", type=Path, help="folder of CLIP (default: the protocol's)")
-    parser.add_argument("--encoder", type=Path, help="folder of the encoder (likewise)")
-    parser.add_argument(
-        "--settings", type=Path, help="JSON whose prompts are embedded beside the captions"
-    )
-    parser.add_argument("--rare-token", default="prt", help="left out of the prompts (default prt)")
-    parser.add_argument("--out", type=Path, required=True, help=".npz to write")
-    add_threads_and_quiet(parser)
-
-
-def _subject_features(options: argparse.Namespace) -> None:
-    from unidad.config.evaluation import PromptGrid
-    from unidad.data.image_set import ImageSet
-    from unidad.data.prompts import without_token
-    from unidad.features.protocols import find_clip, find_encoder, find_protocol
-    from unidad.features.subject import SubjectNetworks
-
-    images = ImageSet.load(options.images)
-    settings = read_settings(options.settings, PromptGrid.model_fields)
-    prompts = [*images.captions, *settings.get("prompts", ())]
-    prompts = [without_token(prompt, options.rare_token) for prompt in prompts]
-    protocol = find_protocol(options.protocol)
-    networks = SubjectNetworks(
-        find_clip(options.clip or protocol.clip), find_encoder(options.encoder or protocol.encoder)
-    )
-    networks.cached_features(images, prompts, options.out)
-
-
-def _add_trajectory(verbs: Verbs) -> None:
-    parser = add_verb(
-        verbs,
-        "trajectory",
-        _trajectory,
-        "measure the snapshots that a run kept: quality against updates",
-        "trajectory results/default/specs/metrics/cats/shots10/ft/seed0/nfe25.json --out t.json",
-    )
-    parser.add_argument("spec", type=Path, help="row specification (JSON), see `unidad plan`")
-    parser.add_argument("--settings", type=Path, help="JSON with samples, seed, batch_size")
-    parser.add_argument("--out", type=Path, required=True, help="JSON to write")
-    add_threads_and_quiet(parser)
-
-
-def _trajectory(options: argparse.Namespace) -> None:
-    from unidad.config.evaluation import Evaluation
-    from unidad.metrics.trajectory import measure_trajectory
-
-    spec = read_json(options.spec, "`unidad plan --write` makes it")
-    if not spec.get("snapshots"):
-        raise UserError(f"{options.spec}: this row keeps no snapshots; set training.snapshots")
-    settings = Evaluation(**read_settings(options.settings, Evaluation.model_fields))
-    measured = measure_trajectory(
-        spec, settings.samples, settings.seed, settings.batch_size, not options.quiet
-    )
-    write_json(options.out, {"run": spec["run"], "snapshots": measured})
-
-
 def _add_evaluate(verbs: Verbs) -> None:
     parser = add_verb(
         verbs,
@@ -137,14 +82,19 @@ def _add_evaluate(verbs: Verbs) -> None:
         "evaluate results/default/specs/metrics/babies/shots10/ft/seed0/nfe25.json --out m.json",
     )
     parser.add_argument("spec", type=Path, help="row specification (JSON), see `unidad plan`")
+    parser.add_argument(
+        "--snapshots",
+        action="store_true",
+        help="draw with and measure the snapshots that the row's run kept: quality against updates",
+    )
     parser.add_argument("--out", type=Path, required=True, help="JSON to write")
     add_threads_and_quiet(parser)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
     spec = read_json(options.spec, "`unidad plan --write` makes it")
-    if "prompts" in spec:
-        from unidad.metrics.subject.row import evaluate_subject_row as evaluate
+    if options.snapshots:
+        from unidad.tasks.snapshots import evaluate_snapshots as evaluate
     else:
-        from unidad.metrics.row import evaluate_row as evaluate
+        from unidad.tasks.evaluate import evaluate_row as evaluate
     write_json(options.out, evaluate(spec, not options.quiet))

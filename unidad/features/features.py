@@ -36,6 +36,16 @@ class Features:
     def __len__(self) -> int:
         return len(next(iter(self.rows.values())))
 
+    def __getitem__(self, name: str) -> np.ndarray:
+        """The rows of this name.
+
+        Raises:
+            UserError: no network gave any.
+        """
+        if name not in self.rows:
+            raise UserError(f"features: no '{name}'; compute them again with `unidad features`")
+        return self.rows[name]
+
     def text(self, prompts: Sequence[str]) -> np.ndarray:
         """Rows (len(prompts), D) of prompts.
 

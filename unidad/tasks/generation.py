@@ -25,6 +25,7 @@ class Generation(Task):
         "plots/cost.png",
     )
     shipped_source_teacher: ClassVar = SHIPPED_SOURCE_TEACHER
+    name: ClassVar = "generation"
     measures_snapshots: ClassVar = True
 
     @staticmethod
@@ -71,7 +72,6 @@ class Generation(Task):
         measured = plan.has_reference(row.target)
         return {
             "domain": self._domain(row.target),
-            "network": self.feature_network,
             "reference_features": plan.features(reference) if measured else None,
             "intra_lpips": self.config.intra_lpips.model_dump(),
         }

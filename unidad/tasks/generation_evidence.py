@@ -32,12 +32,12 @@ class GenerationEvidence(Evidence):
     @property
     def pooled(self) -> np.ndarray:
         """What distances are measured in, (N, D)."""
-        return self.features.rows["pooled"]
+        return self.features["pooled"]
 
     @property
     def reference_pooled(self) -> np.ndarray | None:
         """The same of held-out images, (M, D)."""
-        return self.reference and self.reference.rows["pooled"]
+        return self.reference and self.reference["pooled"]
 
     @property
     def attributes(self) -> np.ndarray | None:
@@ -110,4 +110,4 @@ class GenerationEvidence(Evidence):
                 f"training images: {len(self.training)} images, but features of "
                 f"{len(self.training_features)}; compute them again"
             )
-        return self.training_features.rows["pooled"]
+        return self.training_features["pooled"]

@@ -40,6 +40,7 @@ class Personalisation(Task):
     rules: ClassVar = ("scenes", "subjects")
     plots: ClassVar = ("plots/fidelity.png", "plots/diversity.png", "plots/cost.png")
     shipped_source_teacher: ClassVar = SHIPPED_SCENE_SOURCE
+    name: ClassVar = "personalisation"
     measures_snapshots: ClassVar = False
 
     @staticmethod
@@ -255,12 +256,9 @@ class Personalisation(Task):
         """Photos to compare with, protocol, prompts."""
         reference = f"{self.root}/data/{row.target}/reference.npz"
         return {
-            "task": "personalisation",
             "reference_images": reference if self.plan.has_reference(row.target) else None,
-            "encoder": self.encoder,
             "protocol": self.config.personalisation.protocol,
             "rare_token": self.config.personalisation.rare_token,
-            "class_word": self.class_word(row.target),
             "prompts": self.prompts(row.target),
             "grammar": self.config.targets[row.target].subject is not None,
         }

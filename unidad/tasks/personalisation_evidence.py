@@ -111,22 +111,22 @@ class PersonalisationEvidence(Evidence):
     @property
     def clip(self) -> np.ndarray:
         """Unit rows (N, D) of the samples."""
-        return self.features.rows["clip"]
+        return self.features["clip"]
 
     @property
     def instance(self) -> np.ndarray:
         """Unit rows (N, E) of the samples."""
-        return self.features.rows["instance"]
+        return self.features["instance"]
 
     @property
     def photo_clip(self) -> np.ndarray:
         """The same of the photos."""
-        return self.training_features.rows["clip"]
+        return self.training_features["clip"]
 
     @property
     def photo_instance(self) -> np.ndarray:
         """The same of the photos."""
-        return self.training_features.rows["instance"]
+        return self.training_features["instance"]
 
     @property
     def answering_clip(self) -> np.ndarray:

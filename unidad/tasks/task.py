@@ -22,6 +22,8 @@ class Task(ABC):
         plan: of an experiment of this kind; for the paths of its files.
     """
 
+    name: ClassVar[str]
+    """In `TASKS`, and in the specifications of rows."""
     rules: ClassVar[tuple[str, ...]]
     """Files of workflow/rules/ that no other task needs."""
     plots: ClassVar[tuple[str, ...]]

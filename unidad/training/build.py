@@ -12,7 +12,8 @@ from unidad.config.run import RunSpec
 from unidad.config.text_to_image import Lora
 from unidad.data.image_set import ImageSet, to_tensor
 from unidad.errors import UserError
-from unidad.features.frozen import SceneTokens, load_frozen_features
+from unidad.features.frozen import load_frozen_features
+from unidad.features.scene_network import SceneNetwork
 from unidad.methods.base import Captions, Conditions, LearnedConditions, Method
 from unidad.methods.dmd2 import Dmd2
 from unidad.methods.echodistill import EchoDistill
@@ -148,7 +149,7 @@ def _echodistill(spec: RunSpec) -> EchoDistill:
 def _perceptual(features: Iterable[nn.Module]) -> Callable[[Tensor], Tensor]:
     """LPIPS on a scene network if there is one, else the published one."""
     for network in features:
-        if isinstance(network, SceneTokens):
+        if isinstance(network, SceneNetwork):
             return network.perceptual_rows
     from unidad.features.lpips_network import load_lpips  # slow to import, rarely wanted
 

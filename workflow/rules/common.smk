@@ -110,7 +110,9 @@ def measured_files(wildcards):
 def prompts_of_target(wildcards):
     """The prompts that images below data/<target>/ or samples/<target>/ are measured against."""
     target = wildcards.images.split("/")[1]
-    return f"{SPECS}/evaluation/{target}/subject.json"
+    if target not in PLAN.shown_prompts():
+        return []
+    return [f"{SPECS}/evaluation/{target}/subject.json"]
 
 
 def trajectory_row(wildcards):

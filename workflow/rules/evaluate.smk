@@ -1,12 +1,42 @@
-# Metrics: one file a measured row, from cached features; a few seconds each. The snapshots that a
-# run kept on the way are drawn with and measured first.
+# Metrics: one file a measured row, from features that are computed once an image set; a few seconds
+# each. The snapshots that a run kept on the way are drawn with and measured first.
+
+
+rule features:
+    input:
+        images=f"{ROOT}/{{images}}.npz",
+        networks=PLAN.task.measuring_networks,
+        prompts=prompts_of_target,
+    output:
+        f"{ROOT}/features/{{images}}.npz",
+    log:
+        f"{ROOT}/logs/features/{{images}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/features/{{images}}.tsv"
+    wildcard_constraints:
+        images=r"(data|samples)/.+",
+    conda:
+        "../../envs/unidad.yaml"
+    params:
+        networks=lambda wildcards, input: [f"--network={n}" for n in input.networks],
+        prompts=lambda wildcards, input: [
+            option
+            for path in input.prompts
+            for option in (
+                f"--settings={path}",
+                f"--rare-token={PLAN.config.personalisation.rare_token}",
+            )
+        ],
+    shell:
+        "python -m unidad features {input.images} {params.networks:q} {params.prompts:q}"
+        " --out {output} --threads {threads} > {log} 2>&1"
 
 
 rule trajectory:
     input:
         row=trajectory_row,
         snapshots=f"{ROOT}/runs/{{run}}/snapshots",
-        network=PLAN.task.measuring_networks,
+        networks=PLAN.task.measuring_networks,
         spec=lambda wildcards: PLAN.task.drawing_spec(FOLLOWED[wildcards.run].images),
         files=trajectory_files,
     output:
@@ -20,7 +50,7 @@ rule trajectory:
     conda:
         "../../envs/unidad.yaml"
     shell:
-        "python -m unidad trajectory {input.row} --settings {input.spec} --out {output}"
+        "python -m unidad evaluate {input.row} --snapshots --out {output}"
         " --threads {threads} > {log} 2>&1"
 
 

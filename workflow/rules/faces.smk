@@ -1,5 +1,4 @@
-# What only few-shot image generation has: an unconditional source teacher, one feature network, and
-# the features of every image set, computed once.
+# What only few-shot image generation has: an unconditional source teacher, and one feature network.
 
 
 if PLAN.config.source_teacher == "train":
@@ -64,22 +63,3 @@ rule feature_network:
     shell:
         "python -m unidad feature-network {params.origin:q} --out {output}"
         " --mode {params.published.mode} --trunk {params.published.trunk} > {log} 2>&1"
-
-
-rule features:
-    input:
-        images=f"{ROOT}/{{images}}.npz",
-        network=PLAN.task.feature_network,
-    output:
-        f"{ROOT}/features/{{images}}.npz",
-    log:
-        f"{ROOT}/logs/features/{{images}}.log",
-    benchmark:
-        f"{ROOT}/benchmarks/features/{{images}}.tsv"
-    wildcard_constraints:
-        images=r"(data|samples)/.+",
-    conda:
-        "../../envs/unidad.yaml"
-    shell:
-        "python -m unidad features {input.images} --network {input.network} --out {output}"
-        " --threads {threads} > {log} 2>&1"

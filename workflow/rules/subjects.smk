@@ -1,5 +1,5 @@
-# What only personalisation has: text-to-image models of the source, images of a class for prior
-# preservation, and the features of every image set.
+# What only personalisation has: text-to-image models of the source, and images of a class for
+# prior preservation.
 
 
 rule text_to_image:
@@ -39,28 +39,3 @@ rule class_images:
     shell:
         "python -m unidad sample {input.model} --nfe {params.nfe} --settings {input.spec}"
         " --out {output.images} --threads {threads} > {log} 2>&1"
-
-
-rule subject_features:
-    input:
-        images=f"{ROOT}/{{images}}.npz",
-        settings=prompts_of_target,
-        clip=PLAN.task.clip,
-        encoder=PLAN.task.encoder,
-    output:
-        f"{ROOT}/features/{{images}}.npz",
-    log:
-        f"{ROOT}/logs/features/{{images}}.log",
-    benchmark:
-        f"{ROOT}/benchmarks/features/{{images}}.tsv"
-    wildcard_constraints:
-        images=r"(data|samples)/.+",
-    conda:
-        "../../envs/unidad.yaml"
-    params:
-        protocol=PLAN.config.personalisation.protocol,
-        token=PLAN.config.personalisation.rare_token,
-    shell:
-        "python -m unidad subject-features {input.images} --protocol {params.protocol}"
-        " --clip {input.clip} --encoder {input.encoder} --settings {input.settings}"
-        " --rare-token {params.token:q} --out {output} --threads {threads} > {log} 2>&1"

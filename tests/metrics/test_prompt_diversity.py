@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from unidad.metrics.subject.diversity import prompt_diversity
+from unidad.metrics.perceptual import intra_lpips, within_and_across_prompts
 
 
 def rows(*values) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float32).view(len(values), -1)
+
+
+def prompt_diversity(values, prompts) -> tuple[float | None, float | None]:
+    within, across = within_and_across_prompts(values, prompts)
+    return (intra_lpips(within) if within else None), across
 
 
 def test_pairs_by_hand():

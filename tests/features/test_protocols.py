@@ -6,12 +6,11 @@ import pytest
 from unidad.errors import UserError
 from unidad.features import pretrained
 from unidad.features.clip import load_clip, save_clip
+from unidad.features.extractors import load_extractor
 from unidad.features.pretrained import FOLDER, published_folder
 from unidad.features.protocols import (
     PROTOCOLS,
     SubjectProtocol,
-    find_clip,
-    find_encoder,
     find_protocol,
     place_networks,
 )
@@ -35,7 +34,7 @@ def test_networks_of_folders_are_copied(clip_folder, encoder_folder, tmp_path, s
     protocol = SubjectProtocol(clip_folder, encoder_folder)
     place_networks(protocol, tmp_path / "a", tmp_path / "b")
     images = sets["samples"].images
-    found, encoder = find_clip(tmp_path / "a"), find_encoder(tmp_path / "b")
+    found, encoder = (load_extractor(tmp_path / name) for name in "ab")
     assert np.array_equal(found.images(images), load_clip(clip_folder).images(images))
     expected = load_scene_network(encoder_folder)
     assert np.array_equal(encoder.embed(images), expected.embed(images))
@@ -53,10 +52,11 @@ def test_published_networks_are_noted_and_found_when_needed(
     assert note == {"published": "facebook/dino-vits16"}
     monkeypatch.setenv(FOLDER, str(tmp_path))
     images = sets["samples"].images
-    for origin in (tmp_path / "a", "openai/clip-vit-base-patch32"):
-        assert np.array_equal(find_clip(origin).images(images), clip.images(images))
-    for origin in (tmp_path / "b", "facebook/dino-vits16"):
-        assert find_encoder(origin).embed(images).shape == (6, 16)
+    found = load_extractor(tmp_path / "a", tmp_path / "b")
+    rows = found.features(images)
+    assert np.array_equal(rows["clip"], clip.images(images))
+    assert rows["instance"].shape == (6, 16)
+    assert np.array_equal(found.texts(["a cat"]), clip.texts(["a cat"]))
 
 
 def test_a_folder_of_weights_that_lacks_a_model_says_how_to_get_it(tmp_path, monkeypatch):

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from subject_fakes import PLAIN, PROMPTS
+from measuring import PLAIN, PROMPTS
 
 from unidad.cli import main
-from unidad.features.subject import SubjectFeatures
-from unidad.metrics.subject.row import evaluate_subject_row
+from unidad.features.features import Features
+from unidad.tasks.evaluate import evaluate_row
 
 
 def call(*arguments) -> int:
@@ -19,37 +19,38 @@ def call(*arguments) -> int:
 @pytest.fixture
 def extract(tmp_path, clip_folder, encoder_folder):
     """Features of an image set's file through the verb."""
-    folders = ("--clip", clip_folder, "--encoder", encoder_folder)
+    networks = ("--network", clip_folder, "--network", encoder_folder)
 
-    def run(images: str, *options) -> SubjectFeatures:
+    def run(images: str, *options) -> Features:
         out = tmp_path / "f.npz"
-        assert call("subject-features", images, *folders, "--out", out, *options) == 0
-        return SubjectFeatures.load(out)
+        assert call("features", images, *networks, "--out", out, *options) == 0
+        return Features.load(out)
 
     return run
 
 
 def test_features_of_captions_and_of_settings(subject_row, features, tmp_path, extract):
-    found = extract(subject_row["images"], "--protocol", "synthetic")
-    assert found.prompts == tuple(PLAIN)
-    for name in ("clip", "instance", "clip_text"):
-        assert np.array_equal(getattr(found, name), getattr(features["samples"], name))
+    found = extract(subject_row["images"])
+    assert list(found.texts) == PLAIN
+    for name, rows in features["samples"].rows.items():
+        assert np.array_equal(found[name], rows)
+    assert np.array_equal(found.text(PLAIN), features["samples"].text(PLAIN))
     (tmp_path / "grid.json").write_text(json.dumps({"prompts": PROMPTS[:2], "seed": 3}))
     photos = extract(subject_row["training_images"], "--settings", tmp_path / "grid.json")
-    assert photos.prompts == ("a cat", *PLAIN[:2])
-    assert extract(subject_row["reference_images"]).prompts == ()
+    assert list(photos.texts) == ["a cat", *PLAIN[:2]]
+    assert extract(subject_row["reference_images"]).texts == {}
 
 
 def test_another_rare_token(subject_row, extract):
     found = extract(subject_row["images"], "--rare-token", "cat")
-    assert found.prompts == ("a red prt", "a prt in the snow", "a prt wearing pink glasses")
+    assert list(found.texts) == ["a red prt", "a prt in the snow", "a prt wearing pink glasses"]
 
 
 def test_evaluate_measures_rows_with_prompts(subject_row, tmp_path):
     (tmp_path / "row.json").write_text(json.dumps(subject_row))
     assert call("evaluate", tmp_path / "row.json", "--out", tmp_path / "m.json", "--quiet") == 0
     written = json.loads((tmp_path / "m.json").read_text())
-    assert written == evaluate_subject_row(subject_row, progress=False)
+    assert written == evaluate_row(subject_row, progress=False)
 
 
 def test_published_networks_are_put_in_place(tmp_path):

@@ -2,52 +2,72 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from subject_fakes import PLAIN, PROMPTS
+from measuring import PLAIN, PROMPTS
 
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
-from unidad.metrics.subject.evaluate import (
-    METRICS,
-    drawn_answers,
-    evaluate_subject,
-    photo_answers,
-)
-from unidad.metrics.subject.success import prompt_success
+from unidad.features.features import extract
+from unidad.metrics import registry
+from unidad.metrics.success import prompt_success
+from unidad.synthetic.scenes import scene_of
+from unidad.tasks.personalisation_evidence import PersonalisationEvidence, drawn_answers
+
+METRICS = registry.measurable(PersonalisationEvidence)
 
 
 @pytest.fixture
-def measure(networks, sets, features):
-    def evaluate(samples="samples", answers=None, **options):
-        images = sets[samples]
-        return evaluate_subject(
-            images,
-            features[samples],
-            sets["photos"],
-            features["photos"],
-            networks.encoder,
-            answers or drawn_answers(images, "prt"),
-            sets["reference"],
-            progress=False,
-            **options,
-        )
+def measure(networks, sets, features, tmp_path):
+    """All metrics of samples, through files as a row has them."""
 
-    return evaluate
+    def run(samples="samples", reference=True, grammar=False, protocol="synthetic"):
+        paths = {}
+        for name, images in sets.items():
+            images.save(tmp_path / f"{name}.npz")
+            features[name].save(tmp_path / f"{name}_features.npz")
+            paths[name] = str(tmp_path / f"{name}.npz")
+        spec = {
+            "images": paths[samples],
+            "training_images": paths["photos"],
+            "training_features": paths["photos"].replace(".npz", "_features.npz"),
+            "reference_images": paths["reference"] if reference else None,
+            **{"rare_token": "prt", "prompts": PROMPTS},
+            **{"grammar": grammar, "protocol": protocol},
+        }
+        evidence = PersonalisationEvidence(
+            spec, networks, sets[samples], features[samples], progress=False
+        )
+        return registry.measure(METRICS, evidence)
+
+    return run
+
+
+def success(words, captions) -> float:
+    """Of what was seen in images, for their captions."""
+    scenes = [scene_of(caption) for caption in captions]
+    return prompt_success(words, {part: [getattr(s, part) for s in scenes] for part in words})
+
+
+PARTS = ("category", "context", "property", "accessory")
+
+
+def words_of(features) -> dict:
+    return {part: features[f"word:{part}"] for part in PARTS}
 
 
 def lpips(networks, first, second) -> float:
-    rows = networks.encoder.perceptual(np.stack([first, second]))
+    rows = networks.perceptual(np.stack([first, second]))
     return (rows[0] - rows[1]).square().sum().item()
 
 
 def test_every_metric_by_its_definition(measure, networks, sets, features):
     found = measure(grammar=True)
-    assert tuple(found) == METRICS
+    assert list(found) == METRICS
     samples, photos = features["samples"], features["photos"]
-    assert found["clip_i"] == pytest.approx((samples.clip @ photos.clip.T).mean(), rel=1e-5)
-    instance = (samples.instance @ photos.instance.T).mean()
+    assert found["clip_i"] == pytest.approx((samples["clip"] @ photos["clip"].T).mean(), rel=1e-5)
+    instance = (samples["instance"] @ photos["instance"].T).mean()
     assert found["instance_similarity"] == pytest.approx(instance, rel=1e-5)
-    text = networks.clip.texts(PLAIN)[[0, 0, 1, 1, 2, 2]]
-    assert found["clip_t"] == pytest.approx((samples.clip * text).sum(1).mean(), rel=1e-5)
+    text = networks.texts(PLAIN)[[0, 0, 1, 1, 2, 2]]
+    assert found["clip_t"] == pytest.approx((samples["clip"] * text).sum(1).mean(), rel=1e-5)
     images = sets["samples"].images
     pairs = {(i, j): lpips(networks, images[i], images[j]) for i, j in combinations(range(6), 2)}
     same = [(0, 1), (2, 3), (4, 5)]
@@ -55,8 +75,9 @@ def test_every_metric_by_its_definition(measure, networks, sets, features):
     across = [distance for pair, distance in pairs.items() if pair not in same]
     assert found["inter_lpips"] == pytest.approx(np.mean(across), rel=1e-4)
     captions = [prompt for prompt in PLAIN for _ in range(2)]
-    success = prompt_success(samples.words, captions)
-    assert {name: found[name] for name in success} == success
+    assert found["prompt_success"] == success(words_of(samples), captions)
+    assert found["category_success"] == success({"category": samples["word:category"]}, captions)
+    assert None not in found.values()
 
 
 def test_a_sample_nearer_to_a_photo_than_held_out_pictures_come_is_memorised(
@@ -84,34 +105,34 @@ def test_the_order_of_the_images_does_not_matter(measure, networks, sets, featur
     sets["samples"] = ImageSet(
         images.images[order], captions=tuple(images.captions[place] for place in order)
     )
-    features["samples"] = networks.features(sets["samples"], PLAIN)
+    features["samples"] = extract(sets["samples"], networks, PLAIN)
     assert measure(grammar=True) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_photos_answer_every_prompt(measure, networks, sets, features):
     """The same three pictures for each prompt: a ninth of the pairs across is of one picture."""
     photos, images = features["photos"], sets["photos"].images
-    found = measure("photos", photo_answers(3, PROMPTS, "prt"), grammar=True, are_photos=True)
-    cosines = photos.clip @ photos.clip.T
+    found = measure("photos", grammar=True)
+    cosines = photos["clip"] @ photos["clip"].T
     others = [cosines[0, 1], cosines[0, 2], cosines[1, 2]]
     assert found["clip_i"] == pytest.approx(np.mean(others), rel=1e-5)
-    text = networks.clip.texts(PLAIN)
-    assert found["clip_t"] == pytest.approx((photos.clip @ text.T).mean(), rel=1e-5)
+    text = networks.texts(PLAIN)
+    assert found["clip_t"] == pytest.approx((photos["clip"] @ text.T).mean(), rel=1e-5)
     pairs = [lpips(networks, images[i], images[j]) for i, j in combinations(range(3), 2)]
     assert found["intra_lpips"] == pytest.approx(np.mean(pairs), rel=1e-4)
     assert found["inter_lpips"] == pytest.approx(2 * sum(pairs) / 9, rel=1e-4)
-    words = {part: seen * 3 for part, seen in photos.words.items()}
+    words = {part: np.tile(seen, 3) for part, seen in words_of(photos).items()}
     captions = [prompt for prompt in PLAIN for _ in range(3)]
-    assert found["prompt_success"] == prompt_success(words, captions)["prompt_success"]
+    assert found["prompt_success"] == success(words, captions)
     assert found["memorisation"] == 1
 
 
 def test_negative_cosines_count_as_nothing_where_the_protocol_says_so(measure, features):
-    clip = -np.abs(features["samples"].clip)
-    features["samples"].clip[:] = clip
-    features["photos"].clip[:] = np.abs(features["photos"].clip)
+    clip = -np.abs(features["samples"]["clip"])
+    features["samples"]["clip"][:] = clip
+    features["photos"]["clip"][:] = np.abs(features["photos"]["clip"])
     assert measure()["clip_i"] < 0
-    assert measure(clamp=True)["clip_i"] == 0
+    assert measure(protocol="echodistill")["clip_i"] == 0
 
 
 def test_without_grammar_there_is_no_prompt_success(measure):
@@ -120,33 +141,30 @@ def test_without_grammar_there_is_no_prompt_success(measure):
     assert nulls == {name for name in METRICS if name.endswith("_success")}
 
 
-def test_without_words_or_held_out_pictures_their_metrics_are_null(networks, sets, features):
-    features["samples"].words.clear()
-    found = evaluate_subject(
-        sets["samples"],
-        features["samples"],
-        sets["photos"],
-        features["photos"],
-        networks.encoder,
-        drawn_answers(sets["samples"], "prt"),
-        grammar=True,
-        progress=False,
-    )
+def test_without_words_or_held_out_pictures_their_metrics_are_null(measure, features):
+    for part in PARTS:
+        del features["samples"].rows[f"word:{part}"]
+    found = measure(grammar=True, reference=False)
     assert found["prompt_success"] is None
     assert found["memorisation"] is None
     assert found["clip_t"] is not None
 
 
-def test_a_single_photo_resembles_no_other(networks, sets, features):
-    one = ImageSet(sets["photos"].images[:1])
-    photo = networks.features(one, PLAIN)
-    answers = photo_answers(1, PROMPTS, "prt")
-    found = evaluate_subject(
-        one, photo, one, photo, networks.encoder, answers, are_photos=True, progress=False
-    )
+def test_a_single_photo_resembles_no_other(measure, networks, sets, features):
+    sets["photos"] = ImageSet(sets["photos"].images[:1])
+    features["photos"] = extract(sets["photos"], networks, PLAIN)
+    found = measure("photos")
     assert found["clip_i"] is None
     assert found["intra_lpips"] is None
     assert found["inter_lpips"] == 0
+
+
+def test_a_prompt_outside_the_grammar_is_named(measure, networks, sets, features):
+    prompt = "my cat on the moon"
+    sets["samples"] = ImageSet(sets["samples"].images, captions=(prompt,) * 6)
+    features["samples"] = extract(sets["samples"], networks, [prompt])
+    with pytest.raises(UserError, match="'my cat on the moon' cannot be drawn"):
+        measure(grammar=True)
 
 
 def test_images_without_captions_are_refused(sets):

@@ -8,8 +8,9 @@ from safetensors.torch import load_file, save_file
 from transformers import Dinov2Model, ViTModel
 
 from unidad.errors import UserError
+from unidad.features.extractors import load_extractor, save_published
 from unidad.features.pretrained import FOLDER
-from unidad.features.vision import PublishedEncoder, load_vision_transformer
+from unidad.features.vision import load_vision_transformer
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 WEIGHTS = "model.safetensors"
@@ -99,13 +100,16 @@ def test_an_unfit_folder_is_one_clear_line(dino, damage, complaint):
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_a_published_encoder_is_found_by_its_name(dino, pictures, monkeypatch):
+def test_a_published_encoder_is_found_by_its_name(dino, pictures, tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER, str(dino.parent))
-    encoder = PublishedEncoder("facebook/dino-vits16")
+    save_published("facebook/dino-vits16", tmp_path / "note")
+    encoder = load_extractor(tmp_path / "note")
     own = load_vision_transformer(dino)
     assert encoder.fingerprint == own.fingerprint
-    assert np.array_equal(encoder.embed(pictures), own.embed(pictures))
-    assert encoder.words(pictures) == {}
+    found = encoder.features(pictures)
+    assert list(found) == ["instance"]
+    assert np.array_equal(found["instance"], own.embed(pictures))
+    assert encoder.texts(["a cat"]) is None
 
 
 def test_loading_says_nothing(dino, dinov2, capfd):

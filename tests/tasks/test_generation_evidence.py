@@ -1,0 +1,166 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from unidad.config.evaluation import IntraLpips
+from unidad.data.image_set import ImageSet
+from unidad.errors import UserError
+from unidad.features.contract import Extractor
+from unidad.features.features import extract
+from unidad.metrics import registry
+from unidad.metrics.attributes import attribute_coverage, attribute_spread
+from unidad.metrics.frechet import frechet_distance
+from unidad.metrics.kernel import kernel_distance
+from unidad.metrics.memorisation import memorisation
+from unidad.metrics.prdc import prdc
+from unidad.metrics.rows import distances_to_nearest
+from unidad.tasks.generation_evidence import MOST_CLUSTERS, GenerationEvidence
+
+METRICS = registry.measurable(GenerationEvidence)
+
+
+class Colours(Extractor):
+    """Pooled: mean colours; attributes: the same in [0, 1]; domain: red or not; rows: pixels."""
+
+    name, fingerprint, domains = "colours", "1", ("red", "blue")
+
+    def __init__(self):
+        self.mapped = 0
+
+    def features(self, images):
+        pooled = images.mean((1, 2), dtype=np.float32)
+        red = (pooled[:, 0] > pooled[:, 2]).astype(np.float32)
+        domain = np.stack([red, 1 - red], 1)
+        return {"pooled": pooled, "attributes": pooled / 255, "domain": domain}
+
+    def perceptual(self, images, unit_range=False):
+        self.mapped += len(images)
+        rows = torch.from_numpy(images.reshape(len(images), -1) / 255.0).float()
+        return rows if unit_range else 2 * rows - 1
+
+
+def coloured(count: int, seed: int) -> ImageSet:
+    draw = np.random.default_rng(seed)
+    colours = draw.integers(0, 256, (count, 1, 1, 3))
+    return ImageSet(np.broadcast_to(colours, (count, 4, 4, 3)).astype(np.uint8))
+
+
+SAMPLES, TRAINING, REFERENCE = coloured(40, 0), coloured(3, 1), coloured(60, 2)
+EXTRACTOR = Colours()
+REFERENCE_FEATURES = extract(REFERENCE, EXTRACTOR)
+
+
+@pytest.fixture
+def measure(tmp_path):
+    """All metrics of samples, through files as a row has them."""
+
+    def run(
+        samples=SAMPLES,
+        training=TRAINING,
+        extractor=EXTRACTOR,
+        reference=REFERENCE_FEATURES,
+        found=None,
+        domain="blue",
+        **rules,
+    ):
+        files = {name: str(tmp_path / f"{name}.npz") for name in ("training", "known", "held_out")}
+        training.save(files["training"])
+        extract(training, extractor).save(files["known"])
+        if reference is not None:
+            reference.save(files["held_out"])
+        spec = {
+            "training_images": files["training"],
+            "training_features": files["known"],
+            "reference_features": None if reference is None else files["held_out"],
+            "domain": domain,
+            "intra_lpips": IntraLpips(**rules).model_dump(),
+        }
+        found = extract(samples, extractor) if found is None else found
+        extractor.mapped = 0
+        evidence = GenerationEvidence(spec, extractor, samples, found, progress=False)
+        return registry.measure(METRICS, evidence)
+
+    return run
+
+
+def test_each_metric_is_given_its_own_features(measure):
+    found, known = (EXTRACTOR.features(s.images) for s in (SAMPLES, TRAINING))
+    held_out = REFERENCE_FEATURES.rows
+    distances = (distances_to_nearest(f["pooled"], known["pooled"], "") for f in (found, held_out))
+    metrics = measure()
+    expected = prdc(found["pooled"], held_out["pooled"]) | {
+        "frechet_distance": frechet_distance(found["pooled"], held_out["pooled"]),
+        "kernel_distance": kernel_distance(found["pooled"], held_out["pooled"]),
+        "attribute_spread": attribute_spread(found["attributes"], held_out["attributes"]),
+        "attribute_coverage": attribute_coverage(found["attributes"], held_out["attributes"]),
+        "memorisation": memorisation(*distances),
+        "domain_share": float((found["pooled"][:, 2] >= found["pooled"][:, 0]).mean()),
+    }
+    others = {"intra_lpips", "best_frechet_distance"}
+    assert set(metrics) == set(METRICS) == set(expected) | others
+    assert metrics["best_frechet_distance"] is None
+    assert {name: metrics[name] for name in expected} == pytest.approx(expected)
+
+
+def test_intra_lpips_by_hand_and_maps_once_an_image(measure):
+    """Grey levels: 0 and 51 around 0, 255 alone: (48 * (2 * 51 / 255)^2 + 0) / 2."""
+    levels = np.array([0, 51, 255], np.uint8)[:, None, None, None]
+    samples = ImageSet(np.broadcast_to(levels, (3, 4, 4, 3)).copy())
+    extractor = Colours()
+    metrics = measure(samples, ImageSet(samples.images[[0, 2]]), extractor)
+    assert metrics["intra_lpips"] == pytest.approx(48 * 0.4**2 / 2, rel=1e-5)
+    assert extractor.mapped == 3 + 2
+
+
+def test_rules_of_intra_lpips_reach_it(measure):
+    """In [0, 1] the samples -0.2 and 1 become 0.4 and 1: both are nearest to 1."""
+    levels = np.array([102, 255], np.uint8)[:, None, None, None]
+    samples = ImageSet(np.broadcast_to(levels, (2, 4, 4, 3)).copy())
+    training = ImageSet(np.stack([np.zeros((4, 4, 3)), np.full((4, 4, 3), 255)]).astype(np.uint8))
+    assert measure(samples, training)["intra_lpips"] == 0
+    released = measure(samples, training, unit_range=True)["intra_lpips"]
+    assert released == pytest.approx(48 * 0.6**2 / 2, rel=1e-5)
+    skipped = measure(samples, training, small_clusters="skip")
+    assert skipped["intra_lpips"] is None
+
+
+def test_without_a_reference_and_a_domain_only_intra_lpips_is_left(measure):
+    metrics = measure(reference=None, domain=None)
+    assert [name for name in METRICS if metrics[name] is not None] == ["intra_lpips"]
+
+
+def test_too_few_images_give_null(measure):
+    metrics = measure(ImageSet(SAMPLES.images[:4]))
+    assert [name for name in METRICS if metrics[name] is None] == [
+        *("best_frechet_distance", "precision", "recall", "density", "coverage")
+    ]
+
+
+def test_no_clusters_around_a_whole_training_set(measure):
+    assert measure(training=coloured(MOST_CLUSTERS + 1, 3))["intra_lpips"] is None
+
+
+def test_an_extractor_without_attributes_leaves_theirs_null(measure):
+    bare = [
+        replace(f, rows={name: f[name] for name in ("pooled", "domain")})
+        for f in (extract(SAMPLES, EXTRACTOR), REFERENCE_FEATURES)
+    ]
+    metrics = measure(found=bare[0], reference=bare[1])
+    assert metrics["attribute_spread"] is metrics["attribute_coverage"] is None
+    assert metrics["frechet_distance"] > 0
+
+
+def test_nan_unknown_domains_and_features_of_other_images_are_refused(measure):
+    broken = extract(SAMPLES, EXTRACTOR)
+    broken["pooled"][7] = np.nan
+    with pytest.raises(UserError, match=r"samples: NaN or infinite in 1 rows, .* image 7"):
+        measure(found=broken)
+    with pytest.raises(UserError, match=r"domain 'green' is unknown .* red, blue"):
+        measure(domain="green")
+    blind = Colours()
+    blind.domains = ()
+    assert measure(extractor=blind, domain="green")["domain_share"] is None
+    with pytest.raises(UserError, match="samples: 40 images, but features of 60"):
+        measure(found=REFERENCE_FEATURES)
