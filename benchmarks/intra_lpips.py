@@ -17,10 +17,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.runner import Comparison, Meter, Result, Side
-from unidad.config.evaluation import IntraLpips
 from unidad.data.image_set import to_tensor
 from unidad.features.lpips_network import LpipsNetwork
-from unidad.metrics.perceptual import intra_lpips
+from unidad.metrics.perceptual import intra_lpips, within_clusters
 
 
 @dataclass(frozen=True)
@@ -84,12 +83,14 @@ def ours(problem: Problem, network: lpips.LPIPS, samples: np.ndarray, training: 
     """Rows of each image once; the side's result is Intra-LPIPS."""
     extractor, meter = LpipsNetwork(copy.deepcopy(network)), Meter()
     meter.watch(extractor.network.net, "forward")
-    rules = IntraLpips(members=problem.members)
 
     def run() -> float:
         starts = range(0, problem.samples, problem.batch_size)
-        rows = (extractor.rows(samples[start : start + problem.batch_size]) for start in starts)
-        return intra_lpips(rows, extractor.rows(training), rules)
+        rows = (
+            extractor.perceptual(samples[start : start + problem.batch_size]) for start in starts
+        )
+        known = extractor.perceptual(training)
+        return intra_lpips(within_clusters(rows, known, problem.members, False))
 
     return Side(run, meter)
 

@@ -95,9 +95,9 @@ def test_source_teacher_denoises_held_out_faces():
 def test_feature_network_separates_domains():
     network = load_feature_network(SHIPPED_FEATURE_NETWORK)
     pooled = {
-        (domain, start): network.features(
-            render(domain, 0, range(start, start + 400)).images
-        ).pooled
+        (domain, start): network.features(render(domain, 0, range(start, start + 400)).images)[
+            "pooled"
+        ]
         for domain, start in [("babies", 0), ("babies", 5000), ("faces", 0)]
     }
     same = frechet_distance(pooled["babies", 0], pooled["babies", 5000])
