@@ -166,7 +166,7 @@ def encoder_folder(tmp_path) -> Path:
 
 
 @pytest.fixture
-def clip_folder(clip, tmp_path) -> Path:
+def saved_clip(clip, tmp_path) -> Path:
     save_clip(clip, tmp_path / "clip")
     return tmp_path / "clip"
 
@@ -193,7 +193,7 @@ def features(networks, sets) -> dict:
 
 
 @pytest.fixture
-def subject_row(tmp_path, stored, clip_folder, encoder_folder, sets, features) -> dict:
+def subject_row(tmp_path, stored, saved_clip, encoder_folder, sets, features) -> dict:
     """A row's specification with all its files."""
     paths = {}
     for name, images in sets.items():
@@ -209,7 +209,7 @@ def subject_row(tmp_path, stored, clip_folder, encoder_folder, sets, features) -
         "training_images": paths["photos"],
         "training_features": paths["photos_features"],
         "reference_images": paths["reference"],
-        "networks": [str(clip_folder), str(encoder_folder)],
+        "networks": [str(saved_clip), str(encoder_folder)],
         "protocol": "synthetic",
         "rare_token": "prt",
         "prompts": PROMPTS,

@@ -17,9 +17,9 @@ def call(*arguments) -> int:
 
 
 @pytest.fixture
-def extract(tmp_path, clip_folder, encoder_folder):
+def extract(tmp_path, saved_clip, encoder_folder):
     """Features of an image set's file through the verb."""
-    networks = ("--network", clip_folder, "--network", encoder_folder)
+    networks = ("--network", saved_clip, "--network", encoder_folder)
 
     def run(images: str, *options) -> Features:
         out = tmp_path / "f.npz"

@@ -30,12 +30,12 @@ def test_the_protocols_are_those_of_the_papers():
         find_protocol("dreambooth")
 
 
-def test_networks_of_folders_are_copied(clip_folder, encoder_folder, tmp_path, sets):
-    protocol = SubjectProtocol(clip_folder, encoder_folder)
+def test_networks_of_folders_are_copied(saved_clip, encoder_folder, tmp_path, sets):
+    protocol = SubjectProtocol(saved_clip, encoder_folder)
     place_networks(protocol, tmp_path / "a", tmp_path / "b")
     images = sets["samples"].images
     found, encoder = (load_extractor(tmp_path / name) for name in "ab")
-    assert np.array_equal(found.images(images), load_clip(clip_folder).images(images))
+    assert np.array_equal(found.images(images), load_clip(saved_clip).images(images))
     expected = load_scene_network(encoder_folder)
     assert np.array_equal(encoder.embed(images), expected.embed(images))
     (encoder_folder / "model.safetensors").unlink()

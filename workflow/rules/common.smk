@@ -110,7 +110,7 @@ def measured_files(wildcards):
 def prompts_of_target(wildcards):
     """The prompts that images below data/<target>/ or samples/<target>/ are measured against."""
     target = wildcards.images.split("/")[1]
-    if target not in PLAN.shown_prompts():
+    if target not in PLAN.task.shown_prompts():
         return []
     return [f"{SPECS}/evaluation/{target}/subject.json"]
 
