@@ -7,6 +7,7 @@ from report_fakes import result
 
 from unidad.errors import UserError
 from unidad.report.comparison import aggregate, all_results, comparison, load_metrics
+from unidad.tasks.generation import Generation
 
 
 def cell(rows, variant, metric):
@@ -81,14 +82,15 @@ def test_targets_and_shots_are_blocks_in_order_of_appearance():
 
 
 def test_a_whole_set_has_null_shots():
-    rows = comparison([result(shots=None), result()])
+    rows = comparison([result(shots=None), result()], papers=Generation.papers)
     assert rows["shots"].unique().tolist() == [pd.NA, 10]
     assert all_results([result(shots=None)]).loc[0, "shots"] is pd.NA
     assert rows[rows["shots"].isna()]["paper_value"].isna().all()
 
 
 def test_paper_value_stands_beside_and_matches_nfe_and_shots():
-    rows = comparison([result(), result(shots=5), result("FT", nfe=25), result("FT", nfe=4)])
+    results = [result(), result(shots=5), result("FT", nfe=25), result("FT", nfe=4)]
+    rows = comparison(results, papers=Generation.papers)
     fid = rows[rows["metric"] == "frechet_distance"]
     values = {(r.variant, r.shots, r.nfe): r.paper_value for r in fid.itertuples()}
     assert values["Uni-DAD", 10, 3] == 45.09

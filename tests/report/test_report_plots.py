@@ -6,11 +6,13 @@ from PIL import Image
 from report_fakes import CONTROLS, ORDER, fake_log, fake_results, result
 
 from unidad.report import plots
-from unidad.report.comparison import aggregate, comparison, trajectories
+from unidad.report.comparison import comparison
 from unidad.report.style import CONTROL_COLOR, MARKERS, PALETTE, variant_styles
+from unidad.tasks.generation import Generation
+from unidad.tasks.personalisation import Personalisation
 
+AGAINST_NFE, AGAINST_DIVERSITY, AGAINST_UPDATES = Generation.plots
 STYLES = variant_styles(ORDER, CONTROLS)
-FEATURES = "synthetic features"
 
 
 def containers(axes):
@@ -47,7 +49,7 @@ def test_quality_against_nfe_joins_points_in_order():
         result("Held-out images", nfe=None, frechet_distance=0.2),
         result("Training images", nfe=None, frechet_distance=None),
     ]
-    figure = plots.quality_against_nfe(aggregate(metrics, ORDER), STYLES, FEATURES)
+    figure = plots.metric_plot(AGAINST_NFE, metrics, STYLES, ORDER)
     (axes,) = figure.axes
     drawn = containers(axes)
     line, bars = drawn["FT"]
@@ -74,7 +76,7 @@ def test_quality_against_diversity_has_a_panel_a_target():
         result("Held-out images", nfe=None, frechet_distance=0.2, intra_lpips=0.6),
         result("Training images", nfe=None, frechet_distance=30.0, intra_lpips=None),
     ]
-    figure = plots.quality_against_diversity(comparison(metrics, ORDER), STYLES, FEATURES)
+    figure = plots.metric_plot(AGAINST_DIVERSITY, metrics, STYLES, ORDER)
     babies, cats = figure.axes
     assert [babies.get_title(), cats.get_title()] == ["babies, 10 shots", "cats, 10 shots"]
     drawn = containers(babies)
@@ -102,8 +104,7 @@ def test_quality_against_updates_goes_through_the_snapshots():
         result("FT", nfe=5, trained_nfe=25, frechet_distance=99.0),
         result("Source teacher", nfe=25),
     ]
-    points = trajectories(metrics, ORDER)
-    figure = plots.quality_against_updates(points, STYLES, FEATURES)
+    figure = plots.metric_plot(AGAINST_UPDATES, metrics, STYLES, ORDER)
     (axes,) = figure.axes
     (alone, _), (curve, bars) = (
         (container.lines[0], container.lines[2][0].get_segments()) for container in axes.containers
@@ -116,11 +117,32 @@ def test_quality_against_updates_goes_through_the_snapshots():
     assert legend_labels(figure) == ["FT", "Uni-DAD"]
 
 
+def test_fidelity_against_updates_is_measured_like_the_rest():
+    def measured(score):
+        return {"instance_similarity": score, "clip_t": score / 2}
+
+    snapshots = [{"updates": 200, "metrics": measured(0.2)}]
+    metrics = [result("Uni-DAD", **measured(0.6), trajectory=snapshots)]
+    for plot, last in zip(Personalisation.plots[2:], (0.6, 0.3), strict=True):
+        (axes,) = plots.metric_plot(plot, metrics, STYLES).axes
+        curve = axes.containers[0].lines[0].get_xydata()
+        assert curve == pytest.approx(np.array([[200, last / 3], [600, last]]))
+        assert axes.get_yscale() == "linear"
+
+
+def test_a_long_label_of_the_vertical_axis_takes_two_lines():
+    metrics = [result("Uni-DAD", instance_similarity=0.6, clip_t=0.3)]
+    (axes,) = plots.metric_plot(Personalisation.plots[0], metrics, STYLES).axes
+    features = "(synthetic features), higher is better"
+    assert axes.get_ylabel() == f"instance similarity\n{features}"
+    assert axes.get_xlabel() == f"CLIP-T {features}"
+
+
 def test_a_whole_set_has_a_panel():
     metrics = [result("FT", shots=None), result("FT", frechet_distance=2.0)]
     for figure in (
-        plots.quality_against_nfe(aggregate(metrics), STYLES, FEATURES),
-        plots.quality_against_diversity(comparison(metrics), STYLES, FEATURES),
+        plots.metric_plot(AGAINST_NFE, metrics, STYLES),
+        plots.metric_plot(AGAINST_DIVERSITY, metrics, STYLES),
     ):
         titles = [axes.get_title() for axes in figure.axes]
         assert titles == ["babies, all images", "babies, 10 shots"]
@@ -199,9 +221,9 @@ def test_no_text_is_clipped_or_overlaps(targets, tmp_path):
     metrics = fake_results(targets)
     rows = comparison(metrics, ORDER)
     figures = [
-        plots.quality_against_nfe(aggregate(metrics, ORDER), STYLES, FEATURES),
-        plots.quality_against_diversity(rows, STYLES, FEATURES),
-        plots.quality_against_updates(trajectories(metrics, ORDER), STYLES, FEATURES),
+        plots.metric_plot(AGAINST_NFE, metrics, STYLES, ORDER),
+        plots.metric_plot(AGAINST_DIVERSITY, metrics, STYLES, ORDER),
+        plots.metric_plot(AGAINST_UPDATES, metrics, STYLES, ORDER),
         plots.cost(rows, STYLES),
         plots.training_curves([("FT", fake_log(50))], STYLES, "babies, 10 shots"),
     ]

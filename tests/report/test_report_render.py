@@ -25,7 +25,7 @@ def files_in(folder):
 
 def test_a_report_is_exactly_the_files_it_announces(tmp_path):
     inputs = write_inputs(tmp_path / "in", fake_results())
-    write_report(*inputs, tmp_path / "out", ORDER)
+    write_report(*inputs, tmp_path / "out", Generation, ORDER)
     assert files_in(tmp_path / "out") == sorted(
         report_files([("babies", 10), ("cats", 10)], Generation.plots)
     )
@@ -41,7 +41,7 @@ def test_a_whole_set_is_a_block_of_its_own(tmp_path):
     samples = [RunFile("source", None, "DMD2", training["source", None], 3)]
     logs = [RunFile("source", None, "DMD2", tmp_path / "training.csv")]
     fake_log().to_csv(logs[0].path, index=False)
-    write_report(metrics, logs, samples, training, tmp_path / "out", ["FT", "DMD2"])
+    write_report(metrics, logs, samples, training, tmp_path / "out", Generation, ["FT", "DMD2"])
     assert files_in(tmp_path / "out") == sorted(
         report_files([("babies", 10), ("source", None)], Generation.plots)
     )
@@ -56,7 +56,7 @@ def test_a_whole_set_is_a_block_of_its_own(tmp_path):
 
 def test_grid_rows_follow_the_order_whatever_the_inputs_order(tmp_path):
     metrics, logs, samples, training = write_inputs(tmp_path / "in", fake_results(seeds=(0,)))
-    write_report(metrics, logs[::-1], samples[::-1], training, tmp_path / "out", ORDER)
+    write_report(metrics, logs[::-1], samples[::-1], training, tmp_path / "out", Generation, ORDER)
     picture = np.asarray(Image.open(tmp_path / "out" / "grids" / "babies_shots10.png"))
     right = picture[:, -MARGIN - 64 : -MARGIN]
     tops = [MARGIN + 64 + SECTION_GAP + 68 * i for i in range(len(ORDER) + 1)]
@@ -78,7 +78,7 @@ def test_each_figure_of_curves_has_its_own_blocks_logs(tmp_path, monkeypatch):
     for log in logs:
         if log.target == "cats":
             fake_log(iterations=50).to_csv(log.path, index=False)
-    write_report(metrics, logs[::-1], samples, training, tmp_path / "out", ORDER)
+    write_report(metrics, logs[::-1], samples, training, tmp_path / "out", Generation, ORDER)
     assert drawn["babies, 10 shots"] == [(variant, 600) for variant in ORDER]
     assert drawn["cats, 10 shots"] == [(variant, 50) for variant in ORDER]
 
@@ -107,7 +107,7 @@ def test_row_labels(variant, nfe, label):
 
 def test_missing_and_broken_inputs_are_named(tmp_path):
     with pytest.raises(UserError, match="no metrics files"):
-        write_report([], [], [], {}, tmp_path, ORDER)
+        write_report([], [], [], {}, tmp_path, Generation, ORDER)
     metrics = tmp_path / "metrics.json"
     metrics.write_text(json.dumps(result()))
     ImageSet(fake_images(10)).save(tmp_path / "training.npz")
@@ -115,11 +115,11 @@ def test_missing_and_broken_inputs_are_named(tmp_path):
     log = tmp_path / "training.csv"
     logs = [RunFile("babies", 10, "Uni-DAD", log)]
     with pytest.raises(UserError, match=r"training\.csv: no such training log"):
-        write_report([metrics], logs, [], training, tmp_path / "out", ORDER)
+        write_report([metrics], logs, [], training, tmp_path / "out", Generation, ORDER)
     for text in ("", "step,loss\n1,2\n", "iteration,loss\n1,high\n"):
         log.write_text(text)
         with pytest.raises(UserError, match=r"training\.csv: not a training log"):
-            write_report([metrics], logs, [], training, tmp_path / "out", ORDER)
+            write_report([metrics], logs, [], training, tmp_path / "out", Generation, ORDER)
 
 
 @pytest.mark.parametrize("caption", CAPTIONS, ids=lambda path: path.stem)
@@ -139,7 +139,9 @@ def test_there_is_a_caption_for_everything_shown():
         "cost",
         "diversity",
         "fidelity",
+        "fidelity_updates",
         "grid",
+        "prompt_updates",
         "quality_diversity",
         "quality_nfe",
         "quality_updates",

@@ -6,12 +6,13 @@ from PIL import Image
 from report_fakes import fake_images, write_inputs
 from report_fakes import result as domain_result
 
-from unidad.report.comparison import comparison, with_mean_of_subjects
+from unidad.report.comparison import comparison, with_mean_of_targets
 from unidad.report.outputs import report_files
-from unidad.report.published import ALL_SUBJECTS, published_value
+from unidad.report.published import published_value
 from unidad.report.render import write_report
 from unidad.report.tables import table
-from unidad.tasks.personalisation import Personalisation
+from unidad.tasks.generation import Generation
+from unidad.tasks.personalisation import ALL_SUBJECTS, Personalisation
 
 ORDER = ["FT", "DMD2-FT", "Uni-DAD"]
 
@@ -32,17 +33,16 @@ def results():
 
 
 def test_the_mean_of_subjects_is_theirs_alone():
-    both = with_mean_of_subjects(
-        [result("FT", "cat", clip_t=0.2, clip_i=None), result("FT", "vase", clip_t=0.5)]
-    )
+    subjects = [result("FT", "cat", clip_t=0.2, clip_i=None), result("FT", "vase", clip_t=0.5)]
+    both = with_mean_of_targets(subjects, ALL_SUBJECTS)
     assert len(both) == 3
     assert both[2]["run"]["target"] == ALL_SUBJECTS
     assert both[2]["metrics"]["clip_t"] == pytest.approx(0.35)
     assert both[2]["metrics"]["clip_i"] is None
     one_only = [result("FT", "cat"), result("FT", "vase"), result("Uni-DAD", "vase")]
-    assert [m["run"]["variant"] for m in with_mean_of_subjects(one_only)[3:]] == ["FT"]
+    assert [m["run"]["variant"] for m in with_mean_of_targets(one_only, ALL_SUBJECTS)[3:]] == ["FT"]
     domains = [domain_result("FT", target=target) for target in ("babies", "cats")]
-    assert with_mean_of_subjects(domains) == domains
+    assert with_mean_of_targets(domains, Generation.mean_of_targets) == domains
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,8 @@ def test_the_papers_numbers_stand_beside_the_mean_of_subjects(variant, nfe, metr
 
 
 def test_table_of_subjects():
-    laid_out = table(comparison(with_mean_of_subjects(results()), ORDER))
+    metrics = with_mean_of_targets(results(), ALL_SUBJECTS)
+    laid_out = table(comparison(metrics, ORDER, Personalisation.papers), Personalisation)
     assert [block.title for block in laid_out.blocks] == [
         "cat, 5 shots",
         "vase, 5 shots",
@@ -82,7 +83,7 @@ def test_a_whole_report(tmp_path):
     samples = [file for file in samples if file.variant in ORDER]
     samples = [type(file)(file.target, 5, file.variant, file.path, file.nfe) for file in samples]
     training = {(target, 5): path for (target, _), path in training.items()}
-    write_report(files, [], samples, training, tmp_path / "out", ORDER, prompts)
+    write_report(files, [], samples, training, tmp_path / "out", Personalisation, ORDER, prompts)
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     names = sorted(str(path.relative_to(tmp_path / "out")) for path in written)
     assert names == sorted(report_files(training, Personalisation.plots))

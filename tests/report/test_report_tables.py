@@ -6,18 +6,25 @@ import pandas as pd
 import pytest
 from report_fakes import CONTROLS, ORDER, fake_results, result
 
+from unidad.metrics.registry import METRICS
 from unidad.report.comparison import comparison
 from unidad.report.formats import Block, Cell, Row, Table, html, latex, markdown
-from unidad.report.tables import COLUMNS, table, write_tables
+from unidad.report.tables import COSTS, table, write_tables
+from unidad.tasks.generation import Generation
 
-HEADERS = {column.metric: column.header for column in COLUMNS}
+HEADERS = {metric.column.name: metric.column for metric in METRICS.values()}
+HEADERS |= {column.name: column for column in COSTS}
+
+
+def of_domains(metrics, order=()) -> Table:
+    return table(comparison(metrics, order, Generation.papers), Generation)
 
 
 def cells_of(metrics, metric, order=()):
     """(label → cell) of one column, over a single block."""
-    laid_out = table(comparison(metrics, order))
+    laid_out = of_domains(metrics, order)
     (block,) = laid_out.blocks
-    place = laid_out.header.index(HEADERS[metric].format(features="synthetic features")) - 1
+    place = laid_out.header.index(HEADERS[metric].header("synthetic features")) - 1
     return {row.label: row.cells[place] for row in block.rows}
 
 
@@ -56,7 +63,7 @@ def test_a_column_without_a_value_anywhere_is_left_out():
     metrics = [
         result(name, recall=None, precision=value) for name, value in (("A", 0.5), ("B", None))
     ]
-    header = table(comparison(metrics)).header
+    header = of_domains(metrics).header
     assert "recall ↑" not in header
     assert "precision ↑" in header
     assert "best FD on the way" not in header
@@ -75,7 +82,7 @@ def test_controls_are_italic_never_bold_and_do_not_take_the_bold_away():
     metrics += [result(name, frechet_distance=0.2) for name in CONTROLS]
     cells = cells_of(metrics, "frechet_distance")
     assert [name for name, cell in cells.items() if cell.bold] == ["A"]
-    (block,) = table(comparison(metrics)).blocks
+    (block,) = of_domains(metrics).blocks
     assert [row.label for row in block.rows if row.control] == CONTROLS
     assert not any(cell.bold for row in block.rows if row.control for cell in row.cells)
 
@@ -90,7 +97,7 @@ def test_a_control_that_ties_the_best_stays_plain():
 def test_every_target_has_its_own_best():
     metrics = [result("A"), result("B", frechet_distance=1.0)]
     metrics += [result("A", target="cats", frechet_distance=1.0), result("B", target="cats")]
-    blocks = table(comparison(metrics)).blocks
+    blocks = of_domains(metrics).blocks
     assert [block.title for block in blocks] == ["babies, 10 shots", "cats, 10 shots"]
     bold = [[row.cells[1].bold for row in block.rows] for block in blocks]
     assert bold == [[False, True], [True, False]]
@@ -99,7 +106,7 @@ def test_every_target_has_its_own_best():
 def test_paper_columns_are_last_and_never_bold():
     metrics = [result("Uni-DAD", frechet_distance=1.0), result("FT", nfe=25)]
     metrics.append(result("Held-out images", nfe=None))
-    laid_out = table(comparison(metrics, ORDER))
+    laid_out = of_domains(metrics, ORDER)
     assert laid_out.header[-2:] == (
         "paper FID (Inception, FFHQ 256²)",
         "paper Intra-LPIPS (VGG, FFHQ 256²)",
@@ -115,7 +122,7 @@ def test_paper_columns_are_last_and_never_bold():
 
 def test_paper_notes_are_numbered_below_the_table():
     metrics = [result("DMD2-FT", target="portraits"), result("DMD2-FT")]
-    laid_out = table(comparison(metrics))
+    laid_out = of_domains(metrics)
     texts = [block.rows[0].cells[-2].text for block in laid_out.blocks]
     assert texts == ["129.26 [1]", "140.27 [2]"]
     assert laid_out.notes[-2:] == [
@@ -125,11 +132,11 @@ def test_paper_notes_are_numbered_below_the_table():
 
 
 def test_distances_are_never_called_plain_fid():
-    header = table(comparison([result()])).header
+    header = of_domains([result()]).header
     assert header[2] == "FD (synthetic features) ↓"
     assert all("paper" in head for head in header if re.search(r"\bFID\b", head))
     other = [result() | {"extractor": "dino"}]
-    assert table(comparison(other)).header[2] == "FD (dino features) ↓"
+    assert of_domains(other).header[2] == "FD (dino features) ↓"
 
 
 SMALL = Table(
@@ -173,7 +180,7 @@ def test_latex_rows():
 
 
 def test_latex_of_a_real_table_is_balanced_ascii_with_equal_rows():
-    text = latex(table(comparison(fake_results(), ORDER)))
+    text = latex(of_domains(fake_results(), ORDER))
     assert text.count("{") == text.count("}")
     unknown = {c for c in text if ord(c) > 127} - set("éç")
     assert unknown == set()
@@ -205,7 +212,7 @@ def test_html_has_every_cell():
 
 def test_files(tmp_path):
     metrics = fake_results()
-    write_tables(metrics, tmp_path, ORDER)
+    write_tables(metrics, tmp_path, Generation, ORDER)
     names = ["all.csv", *(f"comparison.{kind}" for kind in ("csv", "html", "md", "tex"))]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     everything = pd.read_csv(tmp_path / "all.csv")
@@ -223,6 +230,6 @@ def test_files(tmp_path):
     [("synthetic-faces", False), ("inception-legacy_pytorch, lpips-vgg", True)],
 )
 def test_only_published_networks_compare_with_the_paper(extractor, comparable):
-    notes = " ".join(table(comparison([result() | {"extractor": extractor}])).notes)
+    notes = " ".join(of_domains([result() | {"extractor": extractor}]).notes)
     assert ("not comparable with ours" in notes) is not comparable
     assert ("compare with ours, whose FD is then the FID, where" in notes) is comparable

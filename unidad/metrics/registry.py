@@ -37,6 +37,7 @@ class Column:
         better: which end is; None where neither is.
         digits: after the point, of the scaled value.
         scale: the value is multiplied by it.
+        note: stands below a table that has the column.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Column:
     better: Direction | None = None
     digits: int = 2
     scale: float = 1.0
+    note: str = ""
 
     def header(self, features: str) -> str:
         """Of a table's column, with an arrow to the better end."""
@@ -82,7 +84,10 @@ _ALL = (
     _metric(
         smallest_on_the_way,
         "frechet_distance snapshot_frechet_distances",
-        *("best_frechet_distance", "best FD on the way"),
+        *("best_frechet_distance", "best FD on the way", None, 2, 1.0),
+        "Best FD on the way: the smallest among a run's snapshots and its last model, chosen on "
+        "the images it is measured against, as published numbers often are. All else is of the "
+        "last model.",
     ),
     _metric(kernel_distance, _POOLED, "kernel_distance", "KD ({features}) ×10³", "lower", 2, 1e3),
     _metric(

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from unidad.errors import UserError
-from unidad.report.published import ALL_SUBJECTS, METRICS, published_value
+from unidad.report.published import published_value
 
 ROW_KEYS = ("experiment", "target", "shots", "variant", "method", "nfe")
 RUN_KEYS = (*ROW_KEYS, "trained_nfe", "seed")
+NO_PAPERS: Mapping[str, str] = {}
 WHOLE_NUMBERS = ("shots", "nfe", "trained_nfe", "cost_nfe", "student_updates")
-PAPER_LABELS = {
-    "frechet_distance": "paper FID (Inception, FFHQ 256²)",
-    "intra_lpips": "paper Intra-LPIPS (VGG, FFHQ 256²)",
-}
-SUBJECT_PAPER_LABELS = {
-    "instance_similarity": "paper DINO (SD 1.5, 512²)",
-    "clip_i": "paper CLIP-I (SD 1.5, 512²)",
-    "clip_t": "paper CLIP-T (SD 1.5, 512²)",
-    "intra_lpips": "paper Intra-LPIPS (SD 1.5, 512²)",
-    "inter_lpips": "paper Inter-LPIPS (SD 1.5, 512²)",
-}
-"""Their numbers are means over the 30 subjects of the DreamBooth benchmark."""
 
 
 def load_metrics(paths: Iterable[str | Path]) -> list[dict]:
@@ -57,29 +46,24 @@ def _read_metrics(path: Path) -> dict:
     return content
 
 
-def is_personalisation(metrics: Sequence[dict]) -> bool:
-    """Whether these are results on subjects, measured against prompts."""
-    return any("clip_t" in content["metrics"] for content in metrics)
+def with_mean_of_targets(metrics: Sequence[dict], label: str | None) -> list[dict]:
+    """Add results of a target `label`: what every target has, averaged over them.
 
-
-def with_mean_of_subjects(metrics: Sequence[dict]) -> list[dict]:
-    """Add results of a target `ALL_SUBJECTS`: what every subject has, averaged over them.
-
-    Values that are missing for one subject are missing in the mean. Nothing is added to results
-    on one subject, or on domains.
+    Values that are missing for one target are missing in the mean. Nothing is added to results
+    on one target, or where `label` is None.
     """
     targets = {content["run"]["target"] for content in metrics}
-    if len(targets) < 2 or not is_personalisation(metrics):
+    if len(targets) < 2 or label is None:
         return list(metrics)
     groups: dict[tuple, list[dict]] = {}
     for content in metrics:
         key = tuple(value for name, value in content["run"].items() if name != "target")
         groups.setdefault(key, []).append(content)
     complete = [group for group in groups.values() if len(group) == len(targets)]
-    return [*metrics, *map(_mean_result, complete)]
+    return [*metrics, *(_mean_result(group, label) for group in complete)]
 
 
-def _mean_result(group: Sequence[dict]) -> dict:
+def _mean_result(group: Sequence[dict], label: str) -> dict:
     def mean(part: str) -> dict:
         names = dict.fromkeys(name for content in group for name in content[part])
         values = {name: [content[part].get(name) for content in group] for name in names}
@@ -88,7 +72,7 @@ def _mean_result(group: Sequence[dict]) -> dict:
             for name, given in values.items()
         }
 
-    run = group[0]["run"] | {"target": ALL_SUBJECTS}
+    run = group[0]["run"] | {"target": label}
     return group[0] | {"run": run, "metrics": mean("metrics"), "cost": mean("cost")}
 
 
@@ -110,12 +94,15 @@ def variant_order(metrics: Sequence[dict], order: Sequence[str] = ()) -> list[st
     return sorted(listed, key=control.__getitem__)
 
 
-def aggregate(metrics: Sequence[dict], order: Sequence[str] = ()) -> pd.DataFrame:
+def aggregate(
+    metrics: Sequence[dict], order: Sequence[str] = (), papers: Mapping[str, str] = NO_PAPERS
+) -> pd.DataFrame:
     """Mean and sample standard deviation over seeds, one row a (row of the table, metric).
 
     Args:
         metrics: contents of metrics files.
         order: variants as the configuration lists them.
+        papers: metric → heading of the papers' numbers.
 
     Returns:
         Columns experiment, target, shots and nfe (nullable integers), variant, method, control
@@ -136,19 +123,21 @@ def aggregate(metrics: Sequence[dict], order: Sequence[str] = ()) -> pd.DataFram
     rows = [
         row
         for key in ordered
-        for row in _summaries(dict(zip(ROW_KEYS, key, strict=True)), groups[key])
+        for row in _summaries(dict(zip(ROW_KEYS, key, strict=True)), groups[key], papers)
     ]
     frame = pd.DataFrame(rows)
     return frame.astype({"shots": "Int64", "nfe": "Int64"}) if rows else frame
 
 
-def comparison(metrics: Sequence[dict], order: Sequence[str] = ()) -> pd.DataFrame:
+def comparison(
+    metrics: Sequence[dict], order: Sequence[str] = (), papers: Mapping[str, str] = NO_PAPERS
+) -> pd.DataFrame:
     """`aggregate` over the table's rows alone: every variant at the NFE it was trained for."""
-    return aggregate([m for m in metrics if is_table_row(m["run"])], order)
+    return aggregate([m for m in metrics if is_table_row(m["run"])], order, papers)
 
 
-def trajectories(metrics: Sequence[dict], order: Sequence[str] = ()) -> pd.DataFrame:
-    """Fréchet distance of every row's snapshots and of its last model, over seeds.
+def trajectories(metrics: Sequence[dict], metric: str, order: Sequence[str] = ()) -> pd.DataFrame:
+    """A metric of every row's snapshots and of its last model, over seeds.
 
     Returns:
         Columns target, shots (nullable integer), variant, updates (of the student), mean, std
@@ -158,22 +147,22 @@ def trajectories(metrics: Sequence[dict], order: Sequence[str] = ()) -> pd.DataF
         {**{key: content["run"][key] for key in ("target", "shots", "variant")}, **point}
         for content in metrics
         if is_table_row(content["run"])
-        for point in _points(content)
+        for point in _points(content, metric)
     ]
-    columns = ["target", "shots", "variant", "updates", "frechet_distance"]
-    frame = pd.DataFrame(points, columns=columns).dropna(subset="frechet_distance")
+    columns = ["target", "shots", "variant", "updates", "value"]
+    frame = pd.DataFrame(points, columns=columns).dropna(subset="value")
     rank = {variant: i for i, variant in enumerate(variant_order(metrics, order))}
-    groups = frame.groupby(columns[:-1], sort=False, dropna=False)["frechet_distance"]
+    groups = frame.groupby(columns[:-1], sort=False, dropna=False)["value"]
     means = groups.agg(["mean", "std"]).reset_index().astype({"shots": "Int64"})
     return means.sort_values(
         ["variant", "updates"], key=lambda c: c.map(rank) if c.name == "variant" else c
     )
 
 
-def _points(content: dict) -> list[dict]:
+def _points(content: dict, metric: str) -> list[dict]:
     last = {"updates": content["cost"].get("student_updates"), "metrics": content["metrics"]}
     return [
-        {"updates": at["updates"], "frechet_distance": at["metrics"]["frechet_distance"]}
+        {"updates": at["updates"], "value": at["metrics"].get(metric)}
         for at in [*content.get("trajectory", []), last]
         if at["updates"] is not None
     ]
@@ -210,13 +199,13 @@ def _check(metrics: Sequence[dict]) -> None:
         )
 
 
-def _summaries(row: dict, contents: list[dict]) -> list[dict]:
+def _summaries(row: dict, contents: list[dict], papers: Mapping[str, str]) -> list[dict]:
     seeds = [{**content["metrics"], **content["cost"]} for content in contents]
     names = [name for name in dict.fromkeys(n for seed in seeds for n in seed) if name != "nfe"]
     head = {**row, "control": is_control(row), "extractor": contents[0]["extractor"]}
     return [
         {**head, "metric": name, **_statistics([seed.get(name) for seed in seeds])}
-        | _paper(row, name)
+        | _paper(row, name, papers)
         for name in names
     ]
 
@@ -226,13 +215,12 @@ def _statistics(values: Iterable[float | None]) -> dict:
     return {"mean": known.mean(), "std": known.std(ddof=1), "n": len(known)}
 
 
-def _paper(row: dict, metric: str) -> dict:
-    found = metric in METRICS and published_value(
+def _paper(row: dict, metric: str, papers: Mapping[str, str]) -> dict:
+    found = metric in papers and published_value(
         row["target"], row["variant"], metric, row["nfe"], row["shots"]
     )
-    labels = SUBJECT_PAPER_LABELS if row["target"] == ALL_SUBJECTS else PAPER_LABELS
     return {
-        "paper_label": labels[metric] if found else None,
+        "paper_label": papers[metric] if found else None,
         "paper_value": found.value if found else None,
         "paper_note": found.note if found else None,
     }

@@ -38,6 +38,7 @@ def report_experiment(plan: Plan) -> None:
         samples=shown,
         training_sets={block: plan.training_images(*block) for block in plan.table_targets()},
         out_dir=root,
+        task=type(plan.task),
         order=list(plan.config.variants),
         prompts=plan.task.shown_prompts(),
     )

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from unidad.tasks.plots import Plot
+
 TABLES = tuple(
     f"tables/{name}"
     for name in ("comparison.csv", "comparison.md", "comparison.tex", "comparison.html", "all.csv")
 )
+
+
+COST_PLOT = "cost"
+
+
+def plot_file(name: str) -> str:
+    """Path, inside the report's folder, of a plot over all targets."""
+    return f"plots/{name}.png"
 
 
 def training_curves_file(target: str, shots: int | None) -> str:
@@ -20,14 +30,15 @@ def grid_file(target: str, shots: int | None) -> str:
     return f"grids/{_block_name(target, shots)}.png"
 
 
-def report_files(blocks: Iterable[tuple[str, int | None]], plots: Iterable[str]) -> list[str]:
+def report_files(blocks: Iterable[tuple[str, int | None]], plots: Iterable[Plot]) -> list[str]:
     """Every file of a report over these (target, shots), as paths inside its folder.
 
     Shots None stands for a whole training set, as the source has; plots are the task's.
     """
     blocks = list(blocks)
+    names = [*(plot.name for plot in plots), COST_PLOT]
     curves = [training_curves_file(*block) for block in blocks]
-    return [*TABLES, *plots, *curves, *(grid_file(*block) for block in blocks)]
+    return [*TABLES, *map(plot_file, names), *curves, *(grid_file(*block) for block in blocks)]
 
 
 def _block_name(target: str, shots: int | None) -> str:

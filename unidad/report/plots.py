@@ -17,10 +17,15 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from unidad.files import atomic_file
-from unidad.report.style import CONTROL_COLOR, RC, Style, block_title
+from unidad.metrics.registry import METRICS
+from unidad.report.comparison import aggregate, comparison, trajectories
+from unidad.report.style import CONTROL_COLOR, RC, Style, block_title, feature_label
+from unidad.tasks.plots import NFE, UPDATES, Plot
 
 LOG_RANGE = 20
 """A curve that spans more than this factor is drawn on a logarithmic axis."""
+LONGEST_LABEL = 50
+"""Characters of a vertical axis' label."""
 SMOOTHING_SHARE = 0.04
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 WHISKERS: dict = {"capsize": 2.5, "elinewidth": 1.2}
@@ -33,17 +38,31 @@ def save(figure: Figure, path: str | Path) -> None:
         figure.savefig(partial, format="png")
 
 
-@mpl.rc_context(RC)
-def quality_against_nfe(rows: pd.DataFrame, styles: Mapping[str, Style], features: str) -> Figure:
-    """Fréchet distance against NFE, both logarithmic, one panel a (target, shots).
+def metric_plot(
+    plot: Plot, metrics: Sequence[dict], styles: Mapping[str, Style], order: Sequence[str] = ()
+) -> Figure:
+    """A task's figure, one panel a (target, shots).
 
     Args:
-        rows: of `comparison.aggregate`, at every NFE.
-        styles: of every variant in `rows`; a variant's points are joined in order of NFE, and a
-            control without NFE (real images) is a horizontal line.
-        features: label of the feature network.
+        plot: which metric, against what.
+        metrics: contents of metrics files.
+        styles: of every variant in `metrics`; controls are grey by their style.
+        order: variants as the configuration lists them.
     """
-    chosen = rows[(rows["metric"] == "frechet_distance") & rows["mean"].notna()]
+    features = feature_label(metrics[0]["extractor"])
+    if plot.x == NFE:
+        return _against_nfe(aggregate(metrics, order), plot, styles, features)
+    if plot.x == UPDATES:
+        return _against_updates(trajectories(metrics, plot.y, order), plot, styles, features)
+    return _against_metric(comparison(metrics, order), plot, styles, features)
+
+
+@mpl.rc_context(RC)
+def _against_nfe(
+    rows: pd.DataFrame, plot: Plot, styles: Mapping[str, Style], features: str
+) -> Figure:
+    """A variant's points are joined; a control without NFE (real images) is a horizontal line."""
+    chosen = rows[(rows["metric"] == plot.y) & rows["mean"].notna()]
     blocks = _blocks(chosen)
     figure, panels = _panels(len(blocks), width=4.4, height=4.2)
     for axes, (block, part) in zip(panels, blocks.items(), strict=True):
@@ -52,8 +71,9 @@ def quality_against_nfe(rows: pd.DataFrame, styles: Mapping[str, Style], feature
         axes.set(title=block_title(*block), xscale="log", xlabel="NFE")
         axes.xaxis.set(major_locator=FixedLocator(sorted(set(chosen["nfe"].dropna()))))
         axes.xaxis.set(major_formatter=PLAIN, minor_locator=NullLocator())
-        _logarithmic(axes)
-    _label_left(panels, f"FD ({features}), lower is better")
+        if plot.logarithmic:
+            _logarithmic(axes)
+    _label_left(panels, _label(plot.y, features))
     levels = set(chosen.loc[chosen["nfe"].isna(), "variant"])
     handles = {
         variant: {"marker": None, "linestyle": styles[variant].dashes, "linewidth": 1.4}
@@ -77,59 +97,14 @@ def _draw_against_nfe(axes: Axes, points: pd.DataFrame, label: str, style: Style
 
 
 @mpl.rc_context(RC)
-def quality_against_diversity(
-    rows: pd.DataFrame, styles: Mapping[str, Style], features: str
+def _against_metric(
+    rows: pd.DataFrame, plot: Plot, styles: Mapping[str, Style], features: str
 ) -> Figure:
-    """Fréchet distance (logarithmic) against Intra-LPIPS, one panel a (target, shots).
-
-    Args:
-        rows: of `comparison.comparison`; one mark a row that has both metrics.
-        styles: of every variant in `rows`; controls are grey by their style.
-        features: label of the feature network.
-    """
-    axes = ("intra_lpips", f"Intra-LPIPS ({features}), higher is better")
-    quality = ("frechet_distance", f"FD ({features}), lower is better")
-    return _one_against_another(rows, styles, axes, quality, logarithmic=True)
-
-
-@mpl.rc_context(RC)
-def subject_against_prompt(
-    rows: pd.DataFrame, styles: Mapping[str, Style], features: str
-) -> Figure:
-    """Fidelity to the subject against fidelity to the prompt, one panel a (target, shots).
-
-    Args:
-        rows: of `comparison.comparison`; one mark a row that has both metrics.
-        styles: of every variant in `rows`.
-        features: label of the feature networks.
-    """
-    prompt = ("clip_t", f"CLIP-T ({features}), higher is better")
-    subject = ("instance_similarity", f"instance similarity\n({features}), higher is better")
-    return _one_against_another(rows, styles, prompt, subject)
-
-
-@mpl.rc_context(RC)
-def subject_against_diversity(
-    rows: pd.DataFrame, styles: Mapping[str, Style], features: str
-) -> Figure:
-    """Fidelity to the subject against diversity within a prompt; arguments as above."""
-    diversity = ("intra_lpips", f"Intra-LPIPS ({features}), higher is better")
-    subject = ("instance_similarity", f"instance similarity\n({features}), higher is better")
-    return _one_against_another(rows, styles, diversity, subject)
-
-
-def _one_against_another(
-    rows: pd.DataFrame,
-    styles: Mapping[str, Style],
-    x: tuple[str, str],
-    y: tuple[str, str],
-    logarithmic: bool = False,
-) -> Figure:
-    """Two metrics, each with its label, one panel a (target, shots)."""
+    """One mark a row that has both metrics."""
     keys = ["target", "shots", "variant", "nfe"]
     of_x, of_y = (
         rows[rows["metric"] == metric][[*keys, "mean", "std"]].dropna(subset="mean")
-        for metric, _ in (x, y)
+        for metric in (plot.x, plot.y)
     )
     both = of_x.merge(of_y, on=keys, suffixes=("_x", "_y"))
     blocks = _blocks(both)
@@ -140,27 +115,22 @@ def _one_against_another(
             error = {"xerr": _or_zero(point.std_x), "yerr": _or_zero(point.std_y)}
             look = {"color": style.color, "fmt": style.marker, "markersize": 9, **WHISKERS}
             axes.errorbar(point.mean_x, point.mean_y, label=point.variant, **error, **look)
-        axes.set(title=block_title(*block), xlabel=x[1])
+        label = METRICS[plot.x].column.label(features)
+        axes.set(title=block_title(*block), xlabel=label)
         axes.margins(0.12)
-        if logarithmic:
+        if plot.logarithmic:
             _logarithmic(axes)
-    _label_left(panels, y[1])
+    _label_left(panels, _label(plot.y, features))
     variants = both["variant"].unique()
     _legend_below(figure, styles, {variant: {"linestyle": "none"} for variant in variants})
     return figure
 
 
 @mpl.rc_context(RC)
-def quality_against_updates(
-    points: pd.DataFrame, styles: Mapping[str, Style], features: str
+def _against_updates(
+    points: pd.DataFrame, plot: Plot, styles: Mapping[str, Style], features: str
 ) -> Figure:
-    """Fréchet distance (logarithmic) against student updates, one panel a (target, shots).
-
-    Args:
-        points: of `comparison.trajectories`; each variant at its trained NFE.
-        styles: of every variant in `points`.
-        features: label of the feature network.
-    """
+    """Through the snapshots to the last model; each variant at its trained NFE."""
     blocks = _blocks(points)
     figure, panels = _panels(len(blocks), width=4.4, height=4.2)
     for axes, (block, part) in zip(panels, blocks.items(), strict=True):
@@ -169,8 +139,9 @@ def quality_against_updates(
             axes.errorbar(curve["updates"], curve["mean"], curve["std"].fillna(0), **look)
         axes.set(title=block_title(*block), xlabel="student updates")
         axes.set_xlim(left=0)
-        _logarithmic(axes)
-    _label_left(panels, f"FD ({features}), lower is better")
+        if plot.logarithmic:
+            _logarithmic(axes)
+    _label_left(panels, _label(plot.y, features))
     variants = points["variant"].unique()
     _legend_below(figure, styles, {variant: {"linestyle": "-"} for variant in variants})
     return figure
@@ -287,6 +258,12 @@ def _panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]
     for axes in panels[count:]:
         axes.remove()
     return figure, list(panels[:count])
+
+
+def _label(metric: str, features: str) -> str:
+    """Of a vertical axis, in two lines where one is too long for it."""
+    label = METRICS[metric].column.label(features)
+    return label if len(label) <= LONGEST_LABEL else label.replace(" (", "\n(", 1)
 
 
 def _label_left(panels: Sequence[Axes], label: str) -> None:

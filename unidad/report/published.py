@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from unidad.tasks.personalisation import ALL_SUBJECTS
+
 TABLES = [
     Path(__file__).with_name("published") / name for name in ("uni_dad.csv", "echodistill.csv")
 ]
-ALL_SUBJECTS = "mean of subjects"
 TARGETS = {
     **{name: name for name in ("babies", "sunglasses", "metfaces", "cats")},
     "portraits": "metfaces",

@@ -12,21 +12,17 @@ from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.report import plots
 from unidad.report.comparison import (
-    aggregate,
     comparison,
     is_control,
-    is_personalisation,
     load_metrics,
-    trajectories,
     variant_order,
-    with_mean_of_subjects,
+    with_mean_of_targets,
 )
 from unidad.report.grids import comparison_grid
-from unidad.report.outputs import grid_file, training_curves_file
+from unidad.report.outputs import COST_PLOT, grid_file, plot_file, training_curves_file
 from unidad.report.style import Style, block_title, variant_styles
-from unidad.report.tables import feature_label, write_tables
-from unidad.tasks.generation import Generation
-from unidad.tasks.personalisation import Personalisation
+from unidad.report.tables import write_tables
+from unidad.tasks.task import Task
 
 GRID_COLUMNS = 10
 
@@ -56,6 +52,7 @@ def write_report(
     samples: Sequence[RunFile],
     training_sets: Mapping[tuple[str, int | None], str | Path],
     out_dir: str | Path,
+    task: type[Task],
     order: Sequence[str],
     prompts: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
@@ -68,6 +65,7 @@ def write_report(
         training_sets: (target, shots) → image set; one grid and one figure of curves for each.
             Of a whole set (shots None) the first ten images are shown.
         out_dir: `results/<experiment>`.
+        task: whose plots and columns.
         order: variants as the configuration lists them; fixes rows and colours.
         prompts: of each target, where the images were drawn for prompts, equally many for each and
             prompt after prompt; a grid then shows the first image of some.
@@ -76,12 +74,12 @@ def write_report(
         UserError: an input is missing or not what it should be.
     """
     out_dir = Path(out_dir)
-    metrics = with_mean_of_subjects(load_metrics(metrics_files))
+    metrics = with_mean_of_targets(load_metrics(metrics_files), task.mean_of_targets)
     if not metrics:
         raise UserError("no metrics files to report on; run `unidad evaluate` first")
     styles = _styles(metrics, order)
-    write_tables(metrics, out_dir / "tables", order)
-    _write_plots(metrics, styles, out_dir, order)
+    write_tables(metrics, out_dir / "tables", task, order)
+    _write_plots(metrics, task, styles, out_dir, order)
     for block, training_set in training_sets.items():
         _write_curves(block, training_logs, styles, out_dir)
         asked = (prompts or {}).get(block[0], ())
@@ -96,31 +94,16 @@ def _styles(metrics: Sequence[dict], order: Sequence[str]) -> dict[str, Style]:
 
 
 def _write_plots(
-    metrics: Sequence[dict], styles: Mapping[str, Style], out_dir: Path, order: Sequence[str]
+    metrics: Sequence[dict],
+    task: type[Task],
+    styles: Mapping[str, Style],
+    out_dir: Path,
+    order: Sequence[str],
 ) -> None:
-    features = feature_label(metrics[0]["extractor"])
-    rows = comparison(metrics, order)
-    if is_personalisation(metrics):
-        names, figures = (
-            Personalisation.plots,
-            (
-                plots.subject_against_prompt(rows, styles, features),
-                plots.subject_against_diversity(rows, styles, features),
-                plots.cost(rows, styles),
-            ),
-        )
-    else:
-        names, figures = (
-            Generation.plots,
-            (
-                plots.quality_against_nfe(aggregate(metrics, order), styles, features),
-                plots.quality_against_diversity(rows, styles, features),
-                plots.quality_against_updates(trajectories(metrics, order), styles, features),
-                plots.cost(rows, styles),
-            ),
-        )
-    for name, figure in zip(names, figures, strict=True):
-        plots.save(figure, out_dir / name)
+    figures = {plot.name: plots.metric_plot(plot, metrics, styles, order) for plot in task.plots}
+    figures[COST_PLOT] = plots.cost(comparison(metrics, order), styles)
+    for name, figure in figures.items():
+        plots.save(figure, out_dir / plot_file(name))
 
 
 def _write_curves(

@@ -14,6 +14,11 @@ CONTROL_COLOR = "#7F7F7F"
 CONTROL_MARKERS = ("*", "x", "+", "1", "2")
 CONTROL_DASHES = ((0, (6, 3)), (0, (1.5, 2)), (0, (6, 2, 1.5, 2)), (0, (3, 1.5)), (0, (1, 4)))
 
+FEATURE_LABELS = {
+    "synthetic-faces": "synthetic features",
+    "synthetic": "synthetic features",
+}
+
 RC = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -60,3 +65,8 @@ def block_title(target: str, shots: int | None) -> str:
     if pd.isna(shots):
         return f"{target}, all images"
     return f"{target}, {shots} {'shot' if shots == 1 else 'shots'}"
+
+
+def feature_label(extractor: str) -> str:
+    """How distances on this feature network are marked, so that none passes for plain FID."""
+    return FEATURE_LABELS.get(extractor, f"{extractor} features")

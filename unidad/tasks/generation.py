@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from unidad.config.run import SOURCE, SOURCE_STUDENT, SOURCE_TEACHER, RunSpec
 from unidad.methods import METHODS, PRETRAINING
 from unidad.shipped import SHIPPED_SOURCE_TEACHER
+from unidad.tasks.plots import NFE, UPDATES, Plot
 from unidad.tasks.rows import HELD_OUT_LABEL, SOURCE_TEACHER_LABEL, TRAINING_LABEL, Row
 from unidad.tasks.task import Task
 
@@ -19,14 +20,32 @@ class Generation(Task):
 
     rules: ClassVar = ("faces",)
     plots: ClassVar = (
-        "plots/quality_nfe.png",
-        "plots/quality_diversity.png",
-        "plots/quality_updates.png",
-        "plots/cost.png",
+        Plot("quality_nfe", "frechet_distance", NFE, logarithmic=True),
+        Plot("quality_diversity", "frechet_distance", "intra_lpips", logarithmic=True),
+        Plot("quality_updates", "frechet_distance", UPDATES, logarithmic=True),
     )
+    papers: ClassVar = {
+        "frechet_distance": "paper FID (Inception, FFHQ 256²)",
+        "intra_lpips": "paper Intra-LPIPS (VGG, FFHQ 256²)",
+    }
     shipped_source_teacher: ClassVar = SHIPPED_SOURCE_TEACHER
     name: ClassVar = "generation"
     measures_snapshots: ClassVar = True
+
+    @staticmethod
+    def about(features: str) -> str:
+        """FD is FID with published features alone."""
+        about = (
+            "FD (Fréchet distance), KD (kernel distance) and Intra-LPIPS are measured on "
+            f"{features}. The paper's columns are its authors' numbers on photographs at 256×256, "
+            "with Inception and VGG features: they "
+        )
+        if features.startswith("inception-"):
+            return about + (
+                "compare with ours, whose FD is then the FID, where data sets, resolution and "
+                "numbers of images are the paper's, too."
+            )
+        return about + "stand here for orientation and are not comparable with ours."
 
     @staticmethod
     def check(config: Config) -> None:

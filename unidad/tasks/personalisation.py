@@ -19,6 +19,7 @@ from unidad.data.prompts import STANDARD, fill, read_prompts
 from unidad.features.protocols import PROTOCOLS
 from unidad.methods.specs import load_spec
 from unidad.shipped import SHIPPED_SCENE_SOURCE
+from unidad.tasks.plots import UPDATES, Plot
 from unidad.tasks.rows import (
     HELD_OUT_LABEL,
     SOURCE_STUDENT_LABEL,
@@ -33,15 +34,42 @@ from unidad.tasks.task import Task
 if TYPE_CHECKING:
     from unidad.experiment.config import Config
 
+ALL_SUBJECTS = "mean of subjects"
+"""Beside it stand the papers' means over the 30 subjects of the DreamBooth benchmark."""
+
 
 class Personalisation(Task):
     """Targets are subjects, the networks text-to-image models; images are drawn for prompts."""
 
     rules: ClassVar = ("scenes", "subjects")
-    plots: ClassVar = ("plots/fidelity.png", "plots/diversity.png", "plots/cost.png")
+    plots: ClassVar = (
+        Plot("fidelity", "instance_similarity", "clip_t"),
+        Plot("diversity", "instance_similarity", "intra_lpips"),
+        Plot("fidelity_updates", "instance_similarity", UPDATES),
+        Plot("prompt_updates", "clip_t", UPDATES),
+    )
+    papers: ClassVar = {
+        "instance_similarity": "paper DINO (SD 1.5, 512²)",
+        "clip_i": "paper CLIP-I (SD 1.5, 512²)",
+        "clip_t": "paper CLIP-T (SD 1.5, 512²)",
+        "intra_lpips": "paper Intra-LPIPS (SD 1.5, 512²)",
+        "inter_lpips": "paper Inter-LPIPS (SD 1.5, 512²)",
+    }
+    mean_of_targets: ClassVar = ALL_SUBJECTS
     shipped_source_teacher: ClassVar = SHIPPED_SCENE_SOURCE
     name: ClassVar = "personalisation"
     measures_snapshots: ClassVar = False
+
+    @staticmethod
+    def about(features: str) -> str:
+        """Whose numbers the papers' are."""
+        return (
+            f"Similarities and LPIPS are measured on {features}; prompt success is the share of "
+            "images that show all that their prompt asks for. The papers' columns are their "
+            "authors' numbers on DreamBooth's 30 subjects, with Stable Diffusion 1.5 and published "
+            "encoders, which differ from paper to paper: they stand here for orientation and are "
+            "not comparable with ours."
+        )
 
     @staticmethod
     def check(config: Config) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from unidad.config.run import MethodSettings, RunSpec
 from unidad.config.text_to_image import TextToImage
+from unidad.tasks.plots import Plot
 from unidad.tasks.rows import Row, Run
 
 if TYPE_CHECKING:
@@ -26,8 +27,12 @@ class Task(ABC):
     """In `TASKS`, and in the specifications of rows."""
     rules: ClassVar[tuple[str, ...]]
     """Files of workflow/rules/ that no other task needs."""
-    plots: ClassVar[tuple[str, ...]]
-    """Files of the report's plots, but for the training curves."""
+    plots: ClassVar[tuple[Plot, ...]]
+    """Of the report, beside those of costs and of training."""
+    papers: ClassVar[dict[str, str]]
+    """Metric → heading of the papers' numbers in tables."""
+    mean_of_targets: ClassVar[str | None] = None
+    """What the mean over the targets is called in tables; None: there is none."""
     shipped_source_teacher: ClassVar[Path]
     """Model folder."""
     measures_snapshots: ClassVar[bool]
@@ -35,6 +40,11 @@ class Task(ABC):
 
     def __init__(self, plan: Plan):
         self.plan, self.config, self.root = plan, plan.config, plan.root
+
+    @staticmethod
+    @abstractmethod
+    def about(features: str) -> str:
+        """What a reader of the table should know; `features` is the networks' label."""
 
     @staticmethod
     @abstractmethod

@@ -1,8 +1,10 @@
 # Tables, plots and image grids of the experiment, and Snakemake's own report of them.
 
 from unidad.report.outputs import (
+    COST_PLOT,
     TABLES,
     grid_file,
+    plot_file,
     training_curves_file,
 )
 
@@ -21,12 +23,12 @@ rule report:
         in_report("tables/comparison.html", "table", "Comparison", table="all methods"),
         [
             in_report(
-                plot,
-                Path(plot).stem,
+                plot_file(name),
+                name,
                 "Plots",
-                plot=Path(plot).stem.replace("_", " against "),
+                plot=name.replace("_", " against "),
             )
-            for plot in PLAN.task.plots
+            for name in (*(plot.name for plot in PLAN.task.plots), COST_PLOT)
         ],
         [
             in_report(
