@@ -14,7 +14,7 @@ from PIL import Image
 
 from unidad.experiment.load import load_config
 from unidad.plan import Plan
-from unidad.report.outputs import grid_file, training_curves_file
+from unidad.report.outputs import COST_PLOT, grid_file, plot_file, training_curves_file
 
 ROOT = Path(__file__).parents[2]
 FILES = (".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "config.yaml")
@@ -78,7 +78,8 @@ def write_results(folder):
         write(root / "runs" / training.key / "training.csv", log.to_csv(index=False))
     blocks = PLAN.table_targets()
     curves = [training_curves_file(*block) for block in blocks]
-    for name in (*PLAN.task.plots, *curves, *(grid_file(*block) for block in blocks)):
+    plots = [*(plot.name for plot in PLAN.task.plots), COST_PLOT]
+    for name in (*map(plot_file, plots), *curves, *(grid_file(*block) for block in blocks)):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8), "red").save(root / name)
     write(root / "runs/babies/state/checkpoint", "unfinished")
