@@ -17,10 +17,12 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from unidad.diffusion.process import few_step_trajectory, student_levels
+from unidad.diffusion.levels import student_levels
+from unidad.diffusion.samplers import few_step_trajectory
 from unidad.networks.adm import HEAD_CHANNELS, RESOLUTION, Architecture, adm_scheduler, unet_config
-from unidad.networks.diffusion_network import DiffusionNetwork, frozen
+from unidad.networks.backbone import frozen
 from unidad.networks.discriminator import MultiHead
+from unidad.networks.unet import UNet
 from unidad.training.memory import checkpoint_activations
 
 NFE = 3
@@ -103,13 +105,13 @@ def activations(choice: Choice) -> int:
         return kept.bytes + again
 
 
-def _network(bf16: bool) -> DiffusionNetwork:
+def _network(bf16: bool) -> UNet:
     with torch.device("meta"):
         unet = UNet2DModel(**unet_config(FFHQ, HEAD_CHANNELS, RESOLUTION))
-    return DiffusionNetwork(unet, adm_scheduler(FFHQ.learned_variance), bf16)
+    return UNet(unet, adm_scheduler(FFHQ.learned_variance), bf16)
 
 
-def _on_fake_weights(network: DiffusionNetwork) -> DiffusionNetwork:
+def _on_fake_weights(network: UNet) -> UNet:
     """Within a fake mode: weights that believe to be on the CPU, where autocast is."""
     for module in network.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
@@ -119,9 +121,7 @@ def _on_fake_weights(network: DiffusionNetwork) -> DiffusionNetwork:
     return network
 
 
-def _student_update(
-    student: DiffusionNetwork, fake_score: DiffusionNetwork, head: nn.Module, batch: int
-) -> Tensor:
+def _student_update(student: UNet, fake_score: UNet, head: nn.Module, batch: int) -> Tensor:
     """The images in three steps, and the discriminator's view of them (DMD keeps nothing)."""
     noise = torch.empty(batch, *student.shape)
     *_, x0 = few_step_trajectory(student, student_levels(NFE), lambda: noise)
@@ -129,7 +129,7 @@ def _student_update(
         return head(fake_score.features(x0, torch.ones(batch))).sum()
 
 
-def _largest_block(network: DiffusionNetwork, batch: int) -> int:
+def _largest_block(network: UNet, batch: int) -> int:
     """Bytes that the largest residual block keeps while it is computed for the second time."""
     kept, sizes = Kept(network), []
     for block in (module for module in network.modules() if isinstance(module, ResnetBlock2D)):

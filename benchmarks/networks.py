@@ -7,10 +7,10 @@ from diffusers import UNet2DModel
 from torch import Tensor, nn
 
 from unidad.networks.adm import Architecture, adm_scheduler, unet_config
-from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.unet import UNet
 
 
-def adm(resolution: int, channels: tuple[int, ...], head_channels: int = 32) -> DiffusionNetwork:
+def adm(resolution: int, channels: tuple[int, ...], head_channels: int = 32) -> UNet:
     """A random guided-diffusion U-Net, the kind of the paper's, at another size.
 
     One residual block a level, attention at the coarsest one, learned variance; drawn from torch's
@@ -19,16 +19,16 @@ def adm(resolution: int, channels: tuple[int, ...], head_channels: int = 32) -> 
     attention = tuple(level == len(channels) - 1 for level in range(len(channels)))
     architecture = Architecture(3, 6, channels, 1, attention, "resnet", "scale_shift")
     unet = UNet2DModel(**unet_config(architecture, head_channels, resolution))
-    return DiffusionNetwork(unet, adm_scheduler(architecture.learned_variance))
+    return UNet(unet, adm_scheduler(architecture.learned_variance))
 
 
 class PlainNetwork(nn.Module):
     """``net(x, sigma) -> x0`` over a U-Net that predicts epsilon, in torch's own memory format."""
 
-    def __init__(self, network: DiffusionNetwork):
+    def __init__(self, network: UNet):
         super().__init__()
-        self.unet = network.unet.to(memory_format=torch.contiguous_format)
-        self.register_buffer("alpha_bar", network.scheduler.alphas_cumprod.double())
+        self.unet = network.model.to(memory_format=torch.contiguous_format)
+        self.register_buffer("alpha_bar", 1 / (1 + network.trained_levels.double() ** 2))
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Predict x0 of x (N, 3, H, W) at noise levels sigma (N,)."""

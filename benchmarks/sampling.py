@@ -15,9 +15,8 @@ from benchmarks.networks import PlainNetwork, adm
 from benchmarks.runner import Comparison, Meter, Side
 from unidad import sampling
 from unidad.data.image_set import to_uint8
-from unidad.diffusion.process import student_levels
-from unidad.networks.diffusion_network import DiffusionNetwork
-from unidad.pipeline import UnidadPipeline
+from unidad.diffusion.levels import student_levels
+from unidad.networks.unet import UNet
 
 
 @dataclass(frozen=True)
@@ -43,24 +42,24 @@ def comparisons(problem: Problem = Problem()) -> list[Comparison]:
     return [Comparison("sampling", described, ours(problem, network), reference(problem, network))]
 
 
-def ours(problem: Problem, network: DiffusionNetwork) -> Side:
+def ours(problem: Problem, network: UNet) -> Side:
     """`unidad.sampling.sample`; the side's result is uint8 (N, H, W, 3)."""
-    unet, meter = copy.deepcopy(network.unet).eval(), Meter()
-    meter.watch(unet, "forward")
-    pipeline = UnidadPipeline(unet, network.scheduler, "few_step", problem.nfe)
+    network, meter = copy.deepcopy(network).eval(), Meter()
+    meter.watch(network.model, "forward")
+    model = sampling.ImageModel(network, "few_step", problem.nfe)
     if torch.cuda.is_available():
-        pipeline.to("cuda")
+        network.to("cuda")
 
     def run() -> np.ndarray:
         images, _ = sampling.sample(
-            pipeline, problem.images, seed=0, batch_size=problem.batch_size, progress=False
+            model, problem.images, seed=0, batch_size=problem.batch_size, progress=False
         )
         return images.images
 
     return Side(run, meter)
 
 
-def reference(problem: Problem, network: DiffusionNetwork) -> Side:
+def reference(problem: Problem, network: UNet) -> Side:
     """The few-step student's loop, image by image; the result likewise."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     plain, meter = PlainNetwork(copy.deepcopy(network)).to(device).eval(), Meter()

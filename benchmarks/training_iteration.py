@@ -22,10 +22,10 @@ from benchmarks.networks import PlainNetwork, adm
 from benchmarks.runner import Comparison, Meter, Side
 from unidad.config.run import RunSpec
 from unidad.data.image_set import ImageSet, to_tensor
-from unidad.diffusion.process import karras_levels, student_levels
+from unidad.diffusion.levels import karras_levels, student_levels
 from unidad.methods.specs import run_spec
 from unidad.methods.unidad import UniDad
-from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.backbone import Backbone
 from unidad.networks.discriminator import MultiHead
 from unidad.training.loop import Trainer
 
@@ -147,7 +147,7 @@ class PlainUniDad:
     def __init__(
         self,
         spec: RunSpec,
-        network: DiffusionNetwork,
+        network: Backbone,
         discriminator: MultiHead,
         images: np.ndarray,
     ):

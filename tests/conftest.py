@@ -32,9 +32,8 @@ from unidad.features.feature_network import FeatureConfig, FeatureNetwork
 from unidad.features.scene_network import SceneConfig, SceneNetwork
 from unidad.files import write_json
 from unidad.methods.specs import run_spec
-from unidad.networks.folder import new_network
 from unidad.networks.text_to_image_folder import load_text_encoder
-from unidad.pipeline import UnidadPipeline
+from unidad.networks.unet import new_network
 
 pytest_plugins = ["measuring"]
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
@@ -65,7 +64,7 @@ def network():
 @pytest.fixture
 def model_folder(tmp_path, network):
     folder = tmp_path / "model"
-    UnidadPipeline(network.unet, network.scheduler, "ddim", 4).save_pretrained(folder)
+    network.save(folder, "ddim", 4)
     return folder
 
 

@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from unidad.errors import UserError
 from unidad.files import write_json
 from unidad.models import export_run, place_feature_network, place_source_teacher
-from unidad.networks.folder import WEIGHTS_NAME, new_network
-from unidad.sampling import load_pipeline, sample
+from unidad.networks.folder import WEIGHTS_NAME
+from unidad.networks.unet import new_network
+from unidad.sampling import load_image_model, sample
 from unidad.training.run import train
 
 UNET = f"unet/{WEIGHTS_NAME}"
@@ -30,15 +31,15 @@ def run(make_spec, tmp_path):
 
 
 def images_of(folder) -> np.ndarray:
-    return sample(load_pipeline(folder), 4, 9, progress=False)[0].images.astype(int)
+    return sample(load_image_model(folder), 4, 9, progress=False)[0].images.astype(int)
 
 
 def test_a_float32_export_draws_the_run_s_very_images(run, tmp_path):
     export_run(run, tmp_path / "export", "float32")
     assert np.array_equal(images_of(tmp_path / "export"), images_of(run / "model"))
-    config = load_pipeline(tmp_path / "export").config
+    config = load_image_model(tmp_path / "export")
     assert (config.sampler, config.nfe) == ("few_step", 2)
-    assert config.diffusion["student_sigma_max"] == 20
+    assert config.diffusion.student_sigma_max == 20
 
 
 def test_a_bfloat16_export_is_half_the_size_and_close(run, tmp_path):
@@ -86,7 +87,7 @@ def test_the_card_s_commands_draw(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(code, names)
-    expected = load_pipeline(run / "model")(batch_size=16, seed=0).images
+    expected = load_image_model(run / "model").draw(0, range(16))
     assert [image.tobytes() for image in names["images"]] == [i.tobytes() for i in expected]
 
 
@@ -137,8 +138,8 @@ def test_nothing_but_a_finished_run_is_exported(run, tmp_path):
 def test_a_source_teacher_becomes_a_float32_many_step_model(tmp_path, network):
     """As it ships: bfloat16 weights, no model_index.json."""
     origin = tmp_path / "origin"
-    network.unet.bfloat16()
-    network.unet.save_pretrained(origin / "unet")
+    network.model.bfloat16()
+    network.model.save_pretrained(origin / "unet")
     network.scheduler.save_pretrained(origin / "scheduler")
     place_source_teacher(str(origin), tmp_path / "placed")
     given, placed = load_file(origin / UNET), load_file(tmp_path / "placed" / UNET)
@@ -147,12 +148,15 @@ def test_a_source_teacher_becomes_a_float32_many_step_model(tmp_path, network):
     assert all(torch.equal(given[name].float(), placed[name]) for name in given)
     index = json.loads((tmp_path / "placed" / "model_index.json").read_text())
     assert (index["sampler"], index["nfe"]) == ("ddim", 25)
-    assert load_pipeline(tmp_path / "placed").scheduler.config.prediction_type == "v_prediction"
+    assert (
+        load_image_model(tmp_path / "placed").network.scheduler.config.prediction_type
+        == "v_prediction"
+    )
 
 
 def other_architecture(folder):
     other = new_network(16, 2, (32, 64))
-    other.unet.save_pretrained(folder / "unet")
+    other.model.save_pretrained(folder / "unet")
     config = json.loads((folder / "unet" / "config.json").read_text())
     write_json(folder / "unet" / "config.json", config | {"block_out_channels": [32, 32]})
 
@@ -193,8 +197,8 @@ def test_a_checkpoint_is_imported_as_source_teacher(tmp_path):
     adm = Adm(base=64, multipliers=(1, 1), attention=(1,), head=64)
     torch.save(random_state(adm), tmp_path / "tiny.pt")
     place_source_teacher(str(tmp_path / "tiny.pt"), tmp_path / "teacher", 16, "typed this")
-    pipeline = load_pipeline(tmp_path / "teacher")
-    assert pipeline.unet.config.sample_size == 16
+    pipeline = load_image_model(tmp_path / "teacher")
+    assert pipeline.network.shape == (3, 16, 16)
     assert "typed this" in (tmp_path / "teacher/README.md").read_text()
 
 

@@ -10,11 +10,12 @@ from diffusers import DiffusionPipeline
 from diffusers.utils import dynamic_modules_utils
 
 from unidad import pipeline as pipeline_file
-from unidad.diffusion.process import many_step_sampler
+from unidad.config.diffusion import Diffusion
+from unidad.diffusion.samplers import sampler_of
 from unidad.errors import UserError
-from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.unet import UNet
 from unidad.pipeline import UnidadPipeline
-from unidad.sampling import load_pipeline, sample
+from unidad.sampling import load_image_model, sample
 
 DIFFUSION = {"sigma_max": 40.0, "rho": 5.0, "student_sigma_max": 20.0, "student_sigma_min": 0.25}
 NFE = {"few_step": 3, "ddim": 4, "heun": 5}
@@ -27,10 +28,7 @@ def export(network, tmp_path):
     def write(sampler="few_step", nfe=None, **diffusion):
         folder = tmp_path / f"{sampler}{nfe}"
         diffusion = DIFFUSION | diffusion
-        pipeline = UnidadPipeline(
-            network.unet, network.scheduler, sampler, nfe or NFE[sampler], diffusion
-        )
-        pipeline.save_pretrained(folder)
+        network.save(folder, sampler, nfe or NFE[sampler], Diffusion(**diffusion))
         return folder
 
     return write
@@ -41,7 +39,7 @@ def drawn(pipeline, count=5, seed=7, **options) -> np.ndarray:
 
 
 def evaluation(folder, count=5, seed=7, **options) -> np.ndarray:
-    return sample(load_pipeline(folder), count, seed, progress=False, **options)[0].images
+    return sample(load_image_model(folder), count, seed, progress=False, **options)[0].images
 
 
 def noises(seed, index, draws):
@@ -72,7 +70,7 @@ def test_few_step_images_by_hand(export, network):
 @pytest.mark.parametrize("sampler", ["ddim", "heun"])
 def test_many_step_images_are_those_of_the_sampler_at_the_stored_levels(export, network, sampler):
     found = drawn(UnidadPipeline.from_pretrained(export(sampler)))
-    draw, levels = many_step_sampler(sampler, NFE[sampler], sigma_max=40.0, rho=5.0)
+    draw, levels = sampler_of(sampler, NFE[sampler], Diffusion(**DIFFUSION))
     assert levels[0] == 40
     for index in range(5):
         x0 = draw(network, levels, lambda i=index: noises(7, i, 1)[0][None])[0]
@@ -191,7 +189,7 @@ def test_a_network_of_plain_pixels_and_learned_variance(tmp_path):
     scheduler = DDPMScheduler(prediction_type="epsilon")
     UnidadPipeline(unet, scheduler, "few_step", 1).save_pretrained(tmp_path / "m")
     images = evaluation(tmp_path / "m", 2)
-    network = DiffusionNetwork(unet, scheduler)
+    network = UNet(unet, scheduler)
     generator = torch.Generator().manual_seed(7 * 1_000_003)
     z = 80 * torch.randn((1, 3, 8, 8), generator=generator)
     with torch.no_grad():

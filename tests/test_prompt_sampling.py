@@ -10,14 +10,13 @@ from safetensors.torch import load_file, save_file
 from unidad import prompt_sampling
 from unidad.config.evaluation import PromptGrid
 from unidad.data.image_set import to_uint8
-from unidad.diffusion.process import IndexedNoise
+from unidad.diffusion.samplers import IndexedNoise
 from unidad.errors import UserError
 from unidad.networks.folder import WEIGHTS_NAME
+from unidad.networks.registry import load_backbone
 from unidad.networks.text_to_image_folder import (
     load_codec,
     load_text_encoder,
-    load_text_to_image,
-    save_one_step,
 )
 from unidad.prompt_sampling import (
     Painter,
@@ -31,8 +30,8 @@ PROMPTS = ("a prt cat", "a photo of a prt dog")
 @pytest.fixture
 def student(stable_diffusion, tmp_path):
     """The folder of a one-step model."""
-    network = load_text_to_image(stable_diffusion, load_codec(stable_diffusion))
-    save_one_step(network, load_text_encoder(stable_diffusion), tmp_path / "student")
+    network = load_backbone(stable_diffusion, codec=load_codec(stable_diffusion))
+    network.save(tmp_path / "student", "few_step", 1, text=load_text_encoder(stable_diffusion))
     return tmp_path / "student"
 
 
@@ -68,11 +67,10 @@ def test_a_one_step_model_draws_what_diffusers_draws(student, tmp_path):
 def test_a_many_step_model_draws_by_guided_ddim(stable_diffusion, tmp_path):
     """Two steps by hand, from the last timestep's noise level to the first's."""
     images, cost = draw(stable_diffusion, tmp_path / "out", 2, guidance_scale=3.0)
-    network = load_text_to_image(stable_diffusion, load_codec(stable_diffusion))
+    network = load_backbone(stable_diffusion, codec=load_codec(stable_diffusion))
     text = load_text_encoder(stable_diffusion)
     with_prompt, without = text([PROMPTS[1]]), text([""])
-    alpha_bar = network.scheduler.alphas_cumprod
-    high, low = (((1 - a) / a).sqrt().reshape(1) for a in (alpha_bar[-1], alpha_bar[0]))
+    high, low = network.trained_levels[-1:], network.trained_levels[:1]
     x = high * IndexedNoise(7, [3], (4, 8, 8))()
 
     def x0(x, sigma):

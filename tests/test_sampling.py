@@ -11,10 +11,10 @@ from torch import nn
 
 from unidad import sampling
 from unidad.errors import UserError
-from unidad.networks.diffusion_network import DiffusionNetwork
-from unidad.networks.folder import WEIGHTS_NAME, new_network
+from unidad.networks.folder import WEIGHTS_NAME
+from unidad.networks.unet import UNet, new_network
 from unidad.pipeline import UnidadPipeline
-from unidad.sampling import forward_flops, load_pipeline, sample
+from unidad.sampling import forward_flops, load_image_model, sample
 
 
 class Tiny(nn.Module):
@@ -34,13 +34,12 @@ class Tiny(nn.Module):
 
 def test_flops_of_two_convolutions_by_hand():
     """8 * 8 pixels, 5 channels of 3 * 3 * 3 taps, then 3 channels of 5; a multiply-add is 2."""
-    pipeline = SimpleNamespace(unet=Tiny(), scheduler=DDPMScheduler(), device=torch.device("cpu"))
-    assert forward_flops(pipeline) == 2 * 64 * (5 * 27 + 3 * 5)
+    assert forward_flops(UNet(Tiny(), DDPMScheduler())) == 2 * 64 * (5 * 27 + 3 * 5)
 
 
 def test_flops_of_the_u_net_layer_by_layer(model_folder):
     """Convolutions and linear layers by their shapes; attention over 4 * 4 places twice."""
-    pipeline = load_pipeline(model_folder)
+    network = load_image_model(model_folder).network
     counted = 0
 
     def count(layer, _, output):
@@ -48,42 +47,41 @@ def test_flops_of_the_u_net_layer_by_layer(model_folder):
         taps = layer.weight[0].numel()
         counted += 2 * output.numel() * taps
 
-    layers = [m for m in pipeline.unet.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    layers = [m for m in network.model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     hooks = [layer.register_forward_hook(count) for layer in layers]
-    network = DiffusionNetwork(pipeline.unet, pipeline.scheduler)
     with torch.no_grad():
         network(torch.zeros(1, *network.shape), torch.ones(1))
     for hook in hooks:
         hook.remove()
-    attentions = [m for m in pipeline.unet.modules() if type(m).__name__ == "Attention"]
+    attentions = [m for m in network.model.modules() if type(m).__name__ == "Attention"]
     assert len(attentions) == 4
     channels, places = 32, 16
     counted += len(attentions) * 2 * (2 * places * places * channels)
-    assert forward_flops(pipeline) == counted
+    assert forward_flops(network) == counted
 
 
 def test_cost_by_hand(model_folder, monkeypatch):
-    pipeline = load_pipeline(model_folder)
+    model = load_image_model(model_folder)
     clock = iter([10.0, 12.5])
     monkeypatch.setattr(sampling.time, "perf_counter", lambda: next(clock))
-    _, cost = sample(pipeline, 5, 0, nfe=3, batch_size=2, progress=False)
+    _, cost = sample(model, 5, 0, nfe=3, batch_size=2, progress=False)
     assert cost == {
         "nfe": 3,
-        "gflops_per_image": pytest.approx(3 * forward_flops(pipeline) / 1e9),
+        "gflops_per_image": pytest.approx(3 * forward_flops(model.network) / 1e9),
         "images_per_second": 5 / 2.5,
     }
 
 
 def test_the_trained_nfe_is_the_default(model_folder):
-    images, cost = sample(load_pipeline(model_folder), 3, 5, progress=False)
+    images, cost = sample(load_image_model(model_folder), 3, 5, progress=False)
     assert cost["nfe"] == 4
-    again, _ = sample(load_pipeline(model_folder), 3, 5, nfe=4, progress=False)
+    again, _ = sample(load_image_model(model_folder), 3, 5, nfe=4, progress=False)
     assert np.array_equal(images.images, again.images)
 
 
 def test_the_first_images_do_not_depend_on_the_count(model_folder):
-    pipeline = load_pipeline(model_folder)
-    few, many = (sample(pipeline, n, 5, batch_size=4, progress=False)[0].images for n in (3, 7))
+    model = load_image_model(model_folder)
+    few, many = (sample(model, n, 5, batch_size=4, progress=False)[0].images for n in (3, 7))
     assert many.shape == (7, 16, 16, 3)
     assert np.array_equal(few, many[:3])
 
@@ -96,9 +94,9 @@ def test_loading_is_float32_and_says_nothing(model_folder, capfd, recwarn):
     assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
     capfd.readouterr()
     recwarn.clear()
-    loaded = load_pipeline(model_folder)
-    assert {p.dtype for p in loaded.unet.parameters()} == {torch.float32}
-    assert torch.equal(loaded.unet.state_dict()["conv_in.bias"], weights["conv_in.bias"].float())
+    loaded = load_image_model(model_folder).network
+    assert {p.dtype for p in loaded.model.parameters()} == {torch.float32}
+    assert torch.equal(loaded.model.state_dict()["conv_in.bias"], weights["conv_in.bias"].float())
     assert capfd.readouterr() == ("", "")
     assert not recwarn.list
 
@@ -106,12 +104,12 @@ def test_loading_is_float32_and_says_nothing(model_folder, capfd, recwarn):
 def test_dropout_is_off(tmp_path):
     torch.manual_seed(0)
     network = new_network(16, 2, (32, 32))
-    settings = dict(network.unet.config) | {"dropout": 0.5}
+    settings = dict(network.model.config) | {"dropout": 0.5}
     unet = UNet2DModel.from_config(settings)
     UnidadPipeline(unet, network.scheduler, "few_step", 1).save_pretrained(tmp_path / "m")
-    pipeline = load_pipeline(tmp_path / "m")
-    assert not pipeline.unet.training
-    first, second = (sample(pipeline, 2, 0, progress=False)[0].images for _ in range(2))
+    model = load_image_model(tmp_path / "m")
+    assert not model.network.training
+    first, second = (sample(model, 2, 0, progress=False)[0].images for _ in range(2))
     assert np.array_equal(first, second)
 
 
@@ -121,8 +119,8 @@ def test_a_folder_without_our_settings_is_many_step(model_folder):
     for key in ("sampler", "nfe", "diffusion"):
         del index[key]
     (model_folder / "model_index.json").write_text(json.dumps(index))
-    config = load_pipeline(model_folder).config
-    assert (config.sampler, config.nfe, config.diffusion["sigma_max"]) == ("ddim", 25, 80.0)
+    model = load_image_model(model_folder)
+    assert (model.sampler, model.nfe, model.diffusion.sigma_max) == ("ddim", 25, 80.0)
 
 
 def edit_weights(folder, change):
@@ -170,6 +168,6 @@ def test_an_unfit_folder_is_one_clear_line(model_folder, damage, complaint):
     """`from_pretrained` itself draws noise with a warning where weights are missing."""
     damage(model_folder)
     with pytest.raises(UserError, match=complaint) as error:
-        load_pipeline(model_folder)
+        load_image_model(model_folder)
     assert str(model_folder) in str(error.value)
     assert len(str(error.value).splitlines()) == 1

@@ -16,11 +16,10 @@ from unidad.features.feature_network import load_feature_network
 from unidad.methods.specs import load_spec
 from unidad.metrics.frechet import frechet_distance
 from unidad.models import SHIPPED_TEXT_TO_IMAGE
-from unidad.networks.folder import load_network
+from unidad.networks.registry import load_backbone
 from unidad.networks.text_to_image_folder import (
     load_codec,
     load_text_encoder,
-    load_text_to_image,
 )
 from unidad.shipped import SHIPPED_FEATURE_NETWORK, SHIPPED_SCENE_NETWORK, SHIPPED_SOURCE_TEACHER
 from unidad.synthetic.clip_fitness import clip_fitness
@@ -82,7 +81,7 @@ def test_card_names_the_configured_training():
 def test_source_teacher_denoises_held_out_faces():
     """At sigma 0.5 its x0 is far nearer to the truth than the noisy image or the mean face."""
     faces = to_tensor(render("faces", 0, range(1_000_000, 1_000_032)).images)
-    network = load_network(SHIPPED_SOURCE_TEACHER)
+    network = load_backbone(SHIPPED_SOURCE_TEACHER)
     x0 = network.codec.encode(faces)
     eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
     sigma = torch.full((len(x0),), 0.5)
@@ -138,17 +137,16 @@ def test_card_of_the_scene_network_names_the_configured_training():
 
 
 def test_blocks_of_the_text_to_image_models_are_the_configured_ones():
-    network = load_text_to_image(
-        folder := SHIPPED_TEXT_TO_IMAGE["source_teacher"], load_codec(folder)
-    )
-    assert tuple(network.unet.config.block_out_channels) == SceneModels().channels
+    folder = SHIPPED_TEXT_TO_IMAGE["source_teacher"]
+    network = load_backbone(folder, codec=load_codec(folder))
+    assert tuple(network.model.config.block_out_channels) == SceneModels().channels
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("folder", SHIPPED_TEXT_TO_IMAGE.values(), ids=lambda f: f.name)
 def test_captions_control_what_is_drawn(folder):
     """In one step, CLIP finds each caption's own image among those of others; 3 % by chance."""
-    network, text = load_text_to_image(folder, load_codec(folder)), load_text_encoder(folder)
+    network, text = load_backbone(folder, codec=load_codec(folder)), load_text_encoder(folder)
     captions = source_scenes(0, range(1_000_000, 1_000_032)).captions()
     noise = torch.randn(32, *network.shape, generator=torch.Generator().manual_seed(0))
     sigma = torch.full((32,), network.sigma_max)

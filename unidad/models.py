@@ -16,18 +16,15 @@ from unidad.features.extractors import save_published
 from unidad.features.feature_network import load_feature_network
 from unidad.files import atomic_folder, read_json, sha256
 from unidad.networks.adm import HEAD_CHANNELS, RESOLUTION, load_adm
-from unidad.networks.describe import describe
-from unidad.networks.folder import WEIGHTS_NAME, load_network
+from unidad.networks.registry import load_backbone, model_weights
+from unidad.networks.text_to_image import copy_text_to_image
 from unidad.networks.text_to_image_folder import (
-    copy_text_to_image,
     is_text_to_image,
     load_codec,
     load_text_encoder,
-    load_text_to_image,
 )
-from unidad.pipeline import UnidadPipeline
 from unidad.provenance import commit
-from unidad.sampling import load_pipeline
+from unidad.sampling import ImageModel, load_image_model
 from unidad.shipped import (
     SHIPPED_FEATURE_NETWORK,
     SHIPPED_SCENE_SOURCE,
@@ -68,7 +65,7 @@ def place_source_teacher(
     """Check a source teacher and write it as an exported, float32, many-step model.
 
     Args:
-        origin: ``shipped``; a folder as `load_network` takes it: of an exported model, of a
+        origin: ``shipped``; a folder as `load_backbone` takes it: of an exported model, of a
             diffusers ``DDPMPipeline``, or of `import_adm`; or a checkpoint, as `import_adm` takes
             it with its defaults.
         out: model folder.
@@ -81,9 +78,7 @@ def place_source_teacher(
     if origin.endswith(CHECKPOINT_ENDINGS):
         import_adm(Path(origin), out, resolution=resolution, command=command)
         return
-    network = load_network(SHIPPED_SOURCE_TEACHER if origin == "shipped" else origin)
-    with atomic_folder(out) as partial:
-        UnidadPipeline(network.unet, network.scheduler).save_pretrained(partial)
+    load_backbone(SHIPPED_SOURCE_TEACHER if origin == "shipped" else origin).save(out)
 
 
 def place_text_to_image(role: str, origin: str, out: Path) -> None:
@@ -98,7 +93,7 @@ def place_text_to_image(role: str, origin: str, out: Path) -> None:
         UserError: the folder or one of its parts is missing or of another architecture.
     """
     folder = SHIPPED_TEXT_TO_IMAGE[role] if origin == "shipped" else Path(origin)
-    load_text_to_image(folder, load_codec(folder))
+    load_backbone(folder, codec=load_codec(folder))
     load_text_encoder(folder)
     with atomic_folder(out) as partial:
         for name in PIPELINE_PARTS:
@@ -141,17 +136,15 @@ def import_adm(
     Raises:
         UserError: the checkpoint cannot be read as such a model.
     """
-    unet, scheduler = load_adm(
-        checkpoint, head_channels, resolution, new_attention_order, drop_variance
-    )
+    network = load_adm(checkpoint, head_channels, resolution, new_attention_order, drop_variance)
     facts = {
         "imported from": f"{checkpoint.name}, a guided-diffusion checkpoint",
         f"sha256 of {checkpoint.name}": f"`{sha256(checkpoint)}`",
-        **describe(unet, scheduler, [dtype]),
+        **network.facts([dtype]),
         "order of qkv": "new" if new_attention_order else "legacy",
         "commit": commit(),
     }
-    _export(_saving(UnidadPipeline(unet, scheduler), dtype), out, facts, command)
+    _export(_saving(ImageModel(network), dtype), out, facts, command)
 
 
 def place_feature_network(
@@ -196,7 +189,7 @@ def export_run(run: Path, out: Path, dtype: str = "float32", command: str = "") 
             nfe=summary["nfe"], guidance_scale=summary["guidance_scale"]
         )
     else:
-        save, drawing = _saving(load_pipeline(run / "model"), dtype), DRAWING
+        save, drawing = _saving(load_image_model(run / "model"), dtype), DRAWING
     _export(save, out, _facts_of_run(summary, dtype), command, drawing)
 
 
@@ -224,15 +217,14 @@ def _export(
     """Write a model folder and its card."""
     with atomic_folder(out) as partial:
         save(partial)
-        weights = partial / "unet" / WEIGHTS_NAME
-        card = _card(out.resolve().name, facts, weights, command, drawing)
+        card = _card(out.resolve().name, facts, model_weights(partial), command, drawing)
         (partial / "README.md").write_text(card)
 
 
-def _saving(pipeline: UnidadPipeline, dtype: str) -> Callable[[Path], None]:
+def _saving(model: ImageModel, dtype: str) -> Callable[[Path], None]:
     if dtype == "bfloat16":
-        pipeline.unet.bfloat16()
-    return pipeline.save_pretrained
+        model.network.model.bfloat16()
+    return model.save
 
 
 def _card(name: str, facts: dict[str, object], weights: Path, command: str, drawing: str) -> str:

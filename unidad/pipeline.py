@@ -15,10 +15,8 @@ from diffusers import DDPMScheduler, DiffusionPipeline, ImagePipelineOutput, UNe
 from PIL import Image
 
 from unidad.config.diffusion import Diffusion
-from unidad.data.image_set import to_uint8
-from unidad.diffusion.levels import sampler_of
-from unidad.diffusion.process import IndexedNoise
-from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.unet import UNet
+from unidad.sampling import ImageModel
 
 
 class UnidadPipeline(DiffusionPipeline):
@@ -45,7 +43,6 @@ class UnidadPipeline(DiffusionPipeline):
         diffusion = Diffusion(**(diffusion or {})).model_dump()
         self.register_to_config(sampler=sampler, nfe=nfe, diffusion=diffusion)
 
-    @torch.no_grad()
     def __call__(
         self,
         batch_size: int = 1,
@@ -70,13 +67,9 @@ class UnidadPipeline(DiffusionPipeline):
         Raises:
             UserError: an nfe that the sampler cannot spend.
         """
-        bf16 = self.unet.dtype == torch.bfloat16
-        network = DiffusionNetwork(self.unet, self.scheduler, bf16).to(self.device)
-        nfe = self.config.nfe if nfe is None else nfe
-        noise = IndexedNoise(seed, range(batch_size) if indices is None else indices, network.shape)
-        diffusion = Diffusion(**self.config.diffusion)
-        sampler, levels = sampler_of(self.config.sampler, nfe, diffusion)
-        x0 = sampler(network, levels.to(self.device), lambda: noise().to(self.device))
-        images = to_uint8(network.codec.decode(x0))
+        network = UNet(self.unet, self.scheduler, self.unet.dtype == torch.bfloat16)
+        settings = self.config.sampler, self.config.nfe, Diffusion(**self.config.diffusion)
+        model = ImageModel(network.to(self.device), *settings)
+        images = model.draw(seed, range(batch_size) if indices is None else indices, nfe)
         result = [Image.fromarray(image) for image in images] if output_type == "pil" else images
         return ImagePipelineOutput(images=result) if return_dict else (result,)

@@ -18,14 +18,15 @@ from tqdm import tqdm
 from unidad.config.diffusion import Diffusion
 from unidad.config.evaluation import PromptGrid
 from unidad.data.image_set import ImageSet, to_uint8
-from unidad.diffusion.levels import of_network, sampler_of
-from unidad.diffusion.process import IndexedNoise
+from unidad.diffusion.levels import of_network
+from unidad.diffusion.samplers import IndexedNoise, sampler_of
 from unidad.errors import UserError
 from unidad.files import atomic_file, read_json, sha256, write_json
+from unidad.networks.backbone import Backbone
 from unidad.networks.guidance import guided
+from unidad.networks.registry import load_backbone
 from unidad.networks.text import TextEncoder
-from unidad.networks.text_to_image import TextToImageNetwork
-from unidad.networks.text_to_image_folder import load_codec, load_text_encoder, load_text_to_image
+from unidad.networks.text_to_image_folder import load_codec, load_text_encoder
 
 MANY_STEPS = 25
 """Network evaluations an image of a many-step model, unless the call says otherwise."""
@@ -43,7 +44,7 @@ class TextToImageModel:
         digest: changes with any of the folder's files.
     """
 
-    network: TextToImageNetwork
+    network: Backbone
     text: TextEncoder
     one_step: bool
     digest: str
@@ -56,11 +57,11 @@ def load_text_to_image_model(folder: str | Path) -> TextToImageModel:
     `one_step_pipeline` exports it; every other scheduler stands for a many-step model.
 
     Raises:
-        UserError: see `load_text_to_image`.
+        UserError: see `load_backbone`.
     """
     folder = Path(folder)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = load_text_to_image(folder, load_codec(folder)).to(device)
+    network = load_backbone(folder, codec=load_codec(folder)).to(device)
     text = load_text_encoder(folder)
     text.model.to(device)
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json", "")
@@ -131,8 +132,7 @@ class Painter:
         self.conditions = model.text(grid.prompts)
         scale = 1.0 if model.one_step else grid.guidance_scale
         self.denoiser = guided(model.network, model.text([""]), scale)
-        alpha_bar = model.network.scheduler.alphas_cumprod
-        diffusion = of_network(Diffusion(spacing="timesteps"), alpha_bar)
+        diffusion = of_network(Diffusion(spacing="timesteps"), model.network.trained_levels)
         name = "few_step" if model.one_step else "ddim"
         self.sampler, self.levels = sampler_of(name, nfe, diffusion)
 

@@ -18,7 +18,7 @@ from unidad.features.feature_network import load_feature_network
 from unidad.features.features import Features
 from unidad.files import write_json
 from unidad.networks.folder import WEIGHTS_NAME
-from unidad.sampling import load_pipeline
+from unidad.sampling import load_image_model
 
 UNET = f"unet/{WEIGHTS_NAME}"
 VERBS = {
@@ -82,7 +82,7 @@ def test_from_a_specification_to_a_measured_row(spec, feature_network, image_set
     sampling = ("sample", "run/model", "--settings", "settings.json", "--quiet")
     assert told(*sampling, "--out", "s/images.npz", "--grid", "g/grid.png")[0] == 0
     images = ImageSet.load("s/images.npz").images
-    expected = load_pipeline("run/model")(batch_size=40, seed=3, nfe=2, output_type="np").images
+    expected = load_image_model("run/model").draw(3, range(40), 2)
     assert np.abs(images.astype(int) - expected).max() <= 1
     grid = Image.open("g/grid.png")
     assert (grid.format, grid.size) == ("PNG", (8 * 18 - 2, 5 * 18 - 2))

@@ -9,8 +9,9 @@ from adm_reference import Adm, forward, random_state
 from safetensors.torch import load_file
 
 from unidad.models import place_source_teacher
-from unidad.networks.folder import WEIGHTS_NAME, load_network
-from unidad.sampling import load_pipeline
+from unidad.networks.folder import WEIGHTS_NAME
+from unidad.networks.registry import load_backbone
+from unidad.sampling import load_image_model
 
 ADM = Adm(head=16)
 OPTIONS = ("--head-channels", "16", "--resolution", "16")
@@ -27,13 +28,13 @@ def checkpoint(tmp_path):
 def test_an_imported_checkpoint_is_a_source_teacher(told, tmp_path):
     assert told("import-adm", "ffhq.pt", "--out", "models/ffhq", *OPTIONS) == (0, [], [])
     place_source_teacher("models/ffhq", tmp_path / "placed")
-    network = load_network("placed")
+    network = load_backbone("placed")
     scaled = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     x = scaled * 6401**0.5
     expected = x - 80 * forward(ADM, random_state(ADM), scaled, torch.tensor([930]))[:, :3]
     error = (network(x, torch.tensor([80.0])) - expected).abs().max()
     assert error / expected.abs().max() < 1e-4
-    assert load_pipeline("models/ffhq")(batch_size=2, nfe=1).images[1].size == (16, 16)
+    assert load_image_model("models/ffhq").draw(0, range(2), 1)[1].shape == (16, 16, 3)
 
 
 def test_the_card_tells_where_the_weights_are_from(told, checkpoint):

@@ -7,7 +7,8 @@ from safetensors.torch import load_file, save_file
 import unidad.synthetic.clip_training as clip_training
 from unidad.features.clip import load_clip
 from unidad.features.feature_network import load_feature_network
-from unidad.networks.folder import WEIGHTS_NAME, new_network
+from unidad.networks.folder import WEIGHTS_NAME
+from unidad.networks.unet import new_network
 from unidad.synthetic.recipes import ClipTraining
 
 UNET = f"unet/{WEIGHTS_NAME}"
@@ -61,7 +62,7 @@ def cut_weights(folder):
 
 def other_architecture(folder):
     """Full-precision weights of another network."""
-    state = new_network(16, 2, (32, 64)).unet.state_dict()
+    state = new_network(16, 2, (32, 64)).model.state_dict()
     save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / UNET)
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from unidad.data.image_set import ImageSet
 from unidad.files import read_json, write_json
-from unidad.pipeline import UnidadPipeline
 
 
 def typo(values):
@@ -54,7 +53,7 @@ def test_a_specification_that_is_none(complains):
     ],
 )
 def test_mistakes_in_sampling(network, complains, options, words):
-    UnidadPipeline(network.unet, network.scheduler, "heun", 5).save_pretrained("model")
+    network.save("model", "heun", 5)
     Path("typo.json").write_text('{"sample": 9}')
     complains(("sample", "model", "--out", "i.npz", "--quiet", *options), *words)
 
@@ -84,7 +83,7 @@ def test_mistakes_in_sampling_prompts(stable_diffusion, complains, options, word
 
 
 def test_prompts_go_to_text_to_image_models(network, stable_diffusion, complains):
-    UnidadPipeline(network.unet, network.scheduler, "ddim", 5).save_pretrained("model")
+    network.save("model", "ddim", 5)
     sample = ("sample", "model", "--out", "i.npz", "--quiet", "--prompt", "a cat")
     complains(sample, "--prompt: model is no text-to-image model")
     sample = ("sample", stable_diffusion, "--out", "images", "--quiet", "--prompt", "a cat")

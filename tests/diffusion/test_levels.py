@@ -5,17 +5,23 @@ import pytest
 import torch
 
 from unidad.config.diffusion import Diffusion
-from unidad.diffusion.levels import few_step_levels, of_network, sampler_of, training_levels
-from unidad.diffusion.process import sample_ddim, sample_few_step, sample_heun
-from unidad.errors import UserError
+from unidad.diffusion.levels import (
+    draw_levels,
+    few_step_levels,
+    karras_levels,
+    of_network,
+    student_levels,
+    timestep_levels,
+    training_levels,
+)
 
-ALPHA_BAR = torch.tensor([0.8, 0.5, 0.1])
+TRAINED = timestep_levels(torch.tensor([0.8, 0.5, 0.1]))
 
 
 def test_karras_levels_of_the_section():
     """rho 1 spaces them evenly: 1, 2, 3, 4, 5."""
     section = Diffusion(spacing="karras", levels=5, sigma_min=1, sigma_max=5, rho=1)
-    assert training_levels(section, ALPHA_BAR).tolist() == [1, 2, 3, 4, 5]
+    assert training_levels(section, TRAINED).tolist() == [1, 2, 3, 4, 5]
 
 
 def test_lognormal_levels_of_the_section():
@@ -32,26 +38,25 @@ def test_lognormal_levels_of_the_section():
     expected = [min(max(math.exp(q), 0.3), 10) for q in quantiles]
     assert expected[0] == 0.3
     assert expected[3] == 10
-    assert training_levels(section, ALPHA_BAR).tolist() == pytest.approx(expected, rel=1e-6)
+    assert training_levels(section, TRAINED).tolist() == pytest.approx(expected, rel=1e-6)
 
 
 def test_timesteps_bring_levels_and_range_of_their_own():
     """sqrt(0.2 / 0.8), sqrt(0.5 / 0.5), sqrt(0.9 / 0.1)."""
     section = Diffusion(spacing="timesteps", levels=7)
-    assert training_levels(section, ALPHA_BAR).tolist() == pytest.approx([0.5, 1, 3], rel=1e-6)
-    own = of_network(section, ALPHA_BAR)
+    assert training_levels(section, TRAINED).tolist() == pytest.approx([0.5, 1, 3], rel=1e-6)
+    own = of_network(section, TRAINED)
     assert (own.sigma_min, own.sigma_max) == pytest.approx((0.5, 3), rel=1e-6)
     assert few_step_levels(1, own).tolist() == pytest.approx([3], rel=1e-6)
-    assert of_network(Diffusion(), ALPHA_BAR) == Diffusion()
+    assert of_network(Diffusion(), TRAINED) == Diffusion()
 
 
 def test_a_network_s_levels_are_its_timesteps_one_by_one(network):
     """Its highest is the level of the last timestep, where a one-step student starts."""
     section = Diffusion(spacing="timesteps")
-    alpha_bar = network.scheduler.alphas_cumprod
-    levels = training_levels(section, alpha_bar)
+    levels = training_levels(section, network.trained_levels)
     assert network.timesteps(levels).tolist() == list(range(1000))
-    first = few_step_levels(1, of_network(section, alpha_bar))
+    first = few_step_levels(1, of_network(section, network.trained_levels))
     assert first.item() == pytest.approx(network.sigma_max, rel=1e-6)
 
 
@@ -68,41 +73,36 @@ def test_one_step_is_the_first_level_alone():
     assert few_step_levels(1, Diffusion(student_sigma_max=20)).tolist() == [20]
 
 
-@pytest.mark.parametrize(
-    ("name", "nfe", "sampler", "levels"),
-    [
-        ("few_step", 2, sample_few_step, [8, 0.25]),
-        ("ddim", 3, sample_ddim, [5, 3, 1]),
-        ("heun", 5, sample_heun, [5, 3, 1]),
-    ],
-)
-def test_sampler_with_its_levels_spends_nfe_evaluations(name, nfe, sampler, levels):
-    section = Diffusion(
-        sigma_min=1, sigma_max=5, rho=1, student_sigma_max=8, student_sigma_min=0.25
-    )
-    found, found_levels = sampler_of(name, nfe, section)
-    assert found is sampler
-    assert found_levels.tolist() == pytest.approx(levels, rel=1e-6)
-    calls = []
-
-    def net(x, sigma):
-        calls.append(sigma[0].item())
-        return 0 * x
-
-    found(net, found_levels, lambda: torch.ones(1, 1, 1, 1))
-    assert len(calls) == nfe
+def test_karras_levels_against_the_formula():
+    levels = karras_levels(1000)
+    assert levels[0] == pytest.approx(0.002)
+    assert levels[-1] == pytest.approx(80)
+    middle = (0.002 ** (1 / 7) + 300 / 999 * (80 ** (1 / 7) - 0.002 ** (1 / 7))) ** 7
+    assert levels[300] == pytest.approx(middle, rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("name", "nfe", "complaint"),
-    [
-        ("euler", 5, "no sampler 'euler'"),
-        ("heun", 4, "no sampler 'heun' with nfe 4: .* heun an odd nfe"),
-        ("few_step", 0, "nfe must be at least 1, got 0"),
-        ("ddim", 0, "nfe must be at least 1, got 0"),
-        ("heun", -1, "nfe must be at least 1, got -1"),
-    ],
-)
-def test_what_a_sampler_cannot_do_is_a_user_s_mistake(name, nfe, complaint):
-    with pytest.raises(UserError, match=complaint):
-        sampler_of(name, nfe, Diffusion())
+def test_student_levels_are_log_linear():
+    assert student_levels(3).tolist() == pytest.approx([80, math.sqrt(40), 0.5])
+    assert student_levels(1).tolist() == [80]
+    four = student_levels(4, 64, 1)
+    assert four.tolist() == pytest.approx([64, 16, 4, 1])
+    with pytest.raises(ValueError, match="at least 1"):
+        student_levels(0)
+
+
+def test_levels_of_timesteps():
+    """sqrt(0.2 / 0.8), sqrt(0.5 / 0.5), sqrt(0.9 / 0.1)."""
+    levels = timestep_levels(torch.tensor([0.8, 0.5, 0.1]))
+    assert levels.tolist() == pytest.approx([0.5, 1, 3], rel=1e-6)
+    assert levels.dtype == torch.float32
+
+
+def test_draw_levels_leaves_out_both_ends():
+    levels = torch.arange(100.0)
+    generator = torch.Generator().manual_seed(0)
+    drawn = draw_levels(levels, 20000, generator, inner=0.02)
+    assert drawn.min() == 2
+    assert drawn.max() == 97
+    everything = draw_levels(levels, 20000, generator)
+    assert everything.min() == 0
+    assert everything.max() == 99

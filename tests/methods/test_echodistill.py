@@ -49,7 +49,7 @@ def levels_of(network):
 def eps_hat(network, x, timesteps, text):
     """The U-Net's own output, at x_t = x / sqrt(1 + sigma^2) = alpha_t x."""
     alpha = network.scheduler.alphas_cumprod[timesteps].sqrt().reshape(-1, 1, 1, 1)
-    return network.unet(alpha * x, timesteps, encoder_hidden_states=text).sample
+    return network.model(alpha * x, timesteps, encoder_hidden_states=text).sample
 
 
 def trained(method, group):

@@ -74,7 +74,7 @@ def test_order_and_ratio_of_updates(make_spec):
 def student_output(spec, seed=5) -> tuple[StepOutput, torch.Tensor]:
     method = build_method(spec)
     with torch.no_grad():  # move the fake score off the teacher, so that g is not zero
-        for parameter in method.fake_score.unet.parameters():
+        for parameter in method.fake_score.model.parameters():
             parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator(9)))
     batch = real_batch(method, spec)
     x0 = method.student_images(batch, generator(seed), with_gradient=True)
@@ -153,8 +153,8 @@ def test_critic_pass_is_one_batch_and_the_decoder_stays_out(make_spec):
     spec = make_spec("dmd2")
     method = build_method(spec)
     sizes, decoded = [], []
-    method.fake_score.unet.conv_in.register_forward_pre_hook(lambda m, a: sizes.append(len(a[0])))
-    method.fake_score.unet.conv_out.register_forward_hook(lambda m, a, o: decoded.append(len(o)))
+    method.fake_score.model.conv_in.register_forward_pre_hook(lambda m, a: sizes.append(len(a[0])))
+    method.fake_score.model.conv_out.register_forward_hook(lambda m, a, o: decoded.append(len(o)))
     real = real_batch(method, spec)
     method.fake_score_step(torch.zeros_like(real.x0), real, generator())
     assert sizes == [2, 4]

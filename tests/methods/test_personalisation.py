@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from unidad.data.image_set import ImageSet, to_tensor, to_uint8
-from unidad.diffusion.process import IndexedNoise
+from unidad.diffusion.samplers import IndexedNoise
 from unidad.errors import UserError
 from unidad.methods.specs import load_spec, run_spec
 from unidad.networks.folder import WEIGHTS_NAME
@@ -53,7 +53,7 @@ def levels_of(network):
 def eps_hat(network, x, timesteps, text):
     """The U-Net's own output, at x_t = x / sqrt(1 + sigma^2) = alpha_t x."""
     alpha = network.scheduler.alphas_cumprod[timesteps].sqrt().reshape(-1, 1, 1, 1)
-    return network.unet(alpha * x, timesteps, encoder_hidden_states=text).sample
+    return network.model(alpha * x, timesteps, encoder_hidden_states=text).sample
 
 
 def plain_error(network, x0, text, seed):
@@ -199,13 +199,13 @@ def test_the_trainer_draws_images_of_the_class(make_subject_spec, tmp_path):
 @pytest.mark.parametrize("start", ["student", "teacher"])
 def test_the_fake_score_starts_from_a_pre_distilled_student(make_subject_spec, tmp_path, start):
     spec = make_subject_spec("dmd2")
-    student = build_method(spec).student.unet
+    student = build_method(spec).student.model
     perturbed(student, 1)
     torch.save(student.state_dict(), tmp_path / "distilled.bin")
     settings = {"unet_weights": str(tmp_path / "distilled.bin")}
     settings |= {} if start == "student" else {"fake_score_start": "teacher"}
     method = build_method(make_subject_spec("dmd2", settings=settings))
-    weights = [n.unet.conv_in.weight for n in (method.student, method.fake_score, method.teacher)]
+    weights = [n.model.conv_in.weight for n in (method.student, method.fake_score, method.teacher)]
     assert torch.equal(weights[0], student.conv_in.weight)
     assert torch.equal(weights[1], weights[0] if start == "student" else weights[2])
     assert not torch.equal(weights[0], weights[2])

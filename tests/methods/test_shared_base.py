@@ -66,7 +66,7 @@ def test_training_is_that_of_separate_copies_to_the_bit(spec, tmp_path):
     averages = [trainer.ema.state_dict() for trainer in (found, expected)]
     assert all(torch.equal(averages[0][name], averages[1][name]) for name in averages[0])
     assert all(torch.equal(base[n], t) for n, t in shared.teacher.state_dict().items())
-    moved = shared.student.unet.state_dict()
+    moved = shared.student.model.state_dict()
     assert all(moved[name].any() for name in moved if ".lora_B." in name)
 
 

@@ -18,7 +18,6 @@ from unidad.networks.adm import (
     load_adm,
     read_state,
 )
-from unidad.networks.diffusion_network import DiffusionNetwork
 
 CASES = {
     "one layer": Adm(),
@@ -66,7 +65,7 @@ def relative_error(found, expected) -> float:
 @pytest.mark.parametrize("adm", CASES.values(), ids=CASES)
 def test_the_imported_network_computes_what_the_published_one_does(adm, saved):
     state, path = saved(adm)
-    unet, _ = load(adm, path)
+    unet = load(adm, path).model
     x, timesteps = inputs(adm)
     expected = forward(adm, state, x, timesteps)
     assert expected.std() > 0.1
@@ -85,7 +84,7 @@ def test_normalisations_add_the_published_epsilon(saved):
 
     adm = Adm(head=16)
     state, path = saved(adm, weaken)
-    unet = load(adm, path)[0].double()
+    unet = load(adm, path).model.double()
     x, timesteps = inputs(adm)
     state = {name: tensor.double() for name, tensor in state.items()}
     expected = forward(adm, state, x.double(), timesteps)
@@ -97,7 +96,7 @@ def test_normalisations_add_the_published_epsilon(saved):
 def test_what_the_weights_do_not_tell_matters(wrong, saved):
     adm = Adm(head=16)
     state, path = saved(adm)
-    unet, _ = load(replace(adm, **wrong), path)
+    unet = load(replace(adm, **wrong), path).model
     x, timesteps = inputs(adm)
     assert relative_error(unet(x, timesteps).sample, forward(adm, state, x, timesteps)) > 0.01
 
@@ -152,7 +151,7 @@ def test_the_schedule_is_linear():
 def test_the_first_three_channels_are_the_noise(saved):
     adm = Adm(head=16)
     state, path = saved(adm)
-    network = DiffusionNetwork(*load(adm, path))
+    network = load(adm, path)
     sigma = torch.tensor([0.5, 80.0])
     scaled, _ = inputs(adm)
     x = scaled * (1 + sigma**2).sqrt()[:, None, None, None]
@@ -166,7 +165,8 @@ def test_the_first_three_channels_are_the_noise(saved):
 def test_the_variance_is_dropped_on_demand(saved):
     adm = Adm()
     state, path = saved(adm)
-    unet, scheduler = load(adm, path, drop_variance=True)
+    network = load(adm, path, drop_variance=True)
+    unet, scheduler = network.model, network.scheduler
     x, timesteps = inputs(adm)
     expected = forward(adm, state, x, timesteps)[:, :3]
     assert relative_error(unet(x, timesteps).sample, expected) < 1e-4
@@ -179,7 +179,7 @@ def test_the_variance_is_dropped_on_demand(saved):
 @pytest.mark.parametrize("updown", [True, False])
 def test_features_are_those_of_the_full_pass(updown, saved, check_features):
     adm = Adm(32, (1, 2, 3), (1, 2), layers=2, head=16, updown=updown)
-    network = DiffusionNetwork(*load(adm, saved(adm)[1]))
+    network = load(adm, saved(adm)[1])
     features = check_features(network, inputs(adm)[0], torch.tensor([0.3, 20.0]))
     assert {name: tuple(f.shape[1:]) for name, f in features.items()} == {
         "down0": (32, 8, 8),
@@ -193,7 +193,7 @@ def test_safetensors_and_other_precisions(tmp_path, saved):
     adm = Adm()
     state, path = saved(adm, lambda s: s.update({n: t.half() for n, t in s.items()}))
     save_file({name: t.contiguous() for name, t in state.items()}, tmp_path / "a.safetensors")
-    first, second = load(adm, path)[0], load(adm, tmp_path / "a.safetensors")[0]
+    first, second = (load(adm, at).model for at in (path, tmp_path / "a.safetensors"))
     assert first.dtype == torch.float32
     assert torch.equal(first.conv_in.weight, state["input_blocks.0.0.weight"].float())
     second = second.state_dict()

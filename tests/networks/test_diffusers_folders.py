@@ -11,8 +11,9 @@ from safetensors.torch import load_file, save_file
 from unidad.errors import UserError
 from unidad.files import write_json
 from unidad.models import place_source_teacher
-from unidad.networks.folder import WEIGHTS_NAME, load_network
-from unidad.sampling import load_pipeline
+from unidad.networks.folder import WEIGHTS_NAME
+from unidad.networks.registry import load_backbone
+from unidad.sampling import load_image_model
 
 FORMER = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
 
@@ -66,7 +67,7 @@ def flatten(folder):
 def test_a_ddpm_pipeline_is_a_source_teacher(layout, folder, tmp_path):
     layout(folder)
     place_source_teacher(str(folder), tmp_path / "placed")
-    network = load_network(tmp_path / "placed")
+    network = load_backbone(tmp_path / "placed")
     pipeline = ddpm()
     t = 400
     alpha_bar = pipeline.scheduler.alphas_cumprod[t]
@@ -76,14 +77,14 @@ def test_a_ddpm_pipeline_is_a_source_teacher(layout, folder, tmp_path):
     expected = (scaled - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
     assert torch.allclose(network(scaled / alpha_bar.sqrt(), sigma), expected, atol=1e-5)
     assert network.shape == (3, 16, 16)
-    assert load_pipeline(tmp_path / "placed")(batch_size=1, nfe=2).images[0].size == (16, 16)
+    assert load_image_model(tmp_path / "placed").draw(0, [0], 2).shape == (1, 16, 16, 3)
 
 
 @pytest.mark.parametrize("kind", ["conv", "resnet"])
 def test_features_are_those_of_the_full_pass(kind, tmp_path, check_features):
     pipeline = ddpm(downsample_type=kind, upsample_type=kind)
     pipeline.save_pretrained(tmp_path / "ddpm")
-    network = load_network(tmp_path / "ddpm")
+    network = load_backbone(tmp_path / "ddpm")
     features = check_features(network, torch.randn(2, 3, 16, 16), torch.tensor([0.3, 20.0]))
     assert {name: tuple(f.shape[1:]) for name, f in features.items()} == {
         "down0": (16, 8, 8),
@@ -97,7 +98,7 @@ def test_the_scheduler_may_be_of_another_sampler(folder):
     DDIMScheduler(prediction_type="v_prediction", beta_end=0.01).save_pretrained(
         folder / "scheduler"
     )
-    scheduler = load_network(folder).scheduler
+    scheduler = load_backbone(folder).scheduler
     assert scheduler.config.prediction_type == "v_prediction"
     assert float(scheduler.betas[-1]) == pytest.approx(0.01)
 
@@ -125,7 +126,11 @@ UNET, SCHEDULER = "unet/config.json", "scheduler/scheduler_config.json"
     [
         (
             write(UNET, _class_name="UNet2DConditionModel"),
-            f"{UNET}: _class_name: expected UNet2DModel, found UNet2DConditionModel",
+            f"{UNET}: UNet2DConditionModel reads text; images alone",
+        ),
+        (
+            write(UNET, _class_name="UNet1DModel"),
+            f"{UNET}: _class_name: expected one of UNet2DModel, UNet2DConditionModel",
         ),
         (
             write(UNET, num_class_embeds=10),
@@ -158,4 +163,4 @@ def test_what_the_contract_cannot_take_is_one_line(
 def test_a_u_net_without_a_scheduler_is_not_guessed_at(folder, tmp_path):
     shutil.copytree(folder / "unet", tmp_path / "unet-alone")
     with pytest.raises(UserError, match=r"unet-alone/scheduler_config.json: no such file"):
-        load_network(tmp_path / "unet-alone")
+        load_backbone(tmp_path / "unet-alone")

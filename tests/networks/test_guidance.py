@@ -1,14 +1,15 @@
 import pytest
 import torch
 
-from unidad.diffusion.process import eps_from_x0, x0_from_eps
+from unidad.diffusion.process import per_image, x0_from_eps
 from unidad.networks.guidance import guided
-from unidad.networks.text_to_image_folder import load_codec, load_text_to_image
+from unidad.networks.registry import load_backbone
+from unidad.networks.text_to_image_folder import load_codec
 
 
 @pytest.fixture
 def net(stable_diffusion):
-    return load_text_to_image(stable_diffusion, load_codec(stable_diffusion))
+    return load_backbone(stable_diffusion, codec=load_codec(stable_diffusion))
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def inputs():
 @torch.no_grad()
 def test_guiding_x0_is_guiding_the_noise(net, inputs):
     x, sigma, text, null = inputs
-    eps_text = eps_from_x0(x, net(x, sigma, text), sigma)
-    eps_null = eps_from_x0(x, net(x, sigma, null.expand(2, -1, -1)), sigma)
+    eps_text = (x - net(x, sigma, text)) / per_image(sigma, x)
+    eps_null = (x - net(x, sigma, null.expand(2, -1, -1))) / per_image(sigma, x)
     expected = x0_from_eps(x, eps_null + 7.5 * (eps_text - eps_null), sigma)
     result = guided(net, null, 7.5)(x, sigma, text)
     torch.testing.assert_close(result, expected, rtol=1e-3, atol=1e-4)
@@ -33,7 +34,7 @@ def test_guiding_x0_is_guiding_the_noise(net, inputs):
 def test_one_batched_pass_and_at_scale_1_no_more_than_the_network_s_own(net, inputs):
     x, sigma, text, null = inputs
     batches = []
-    net.unet.register_forward_hook(lambda m, a, out: batches.append(len(out.sample)))
+    net.model.register_forward_hook(lambda m, a, out: batches.append(len(out.sample)))
     guided(net, null, 7.5)(x, sigma, text)
     assert batches == [4]
     guided(net, null, 1)(x, sigma, text)

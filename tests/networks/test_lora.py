@@ -1,14 +1,16 @@
 import pytest
 import torch
 
-from unidad.networks.folder import new_network
 from unidad.networks.lora import add_lora, merged_lora
+from unidad.networks.unet import UNet, new_network
+
+ATTENTION = UNet.LAYERS["attention"]
 
 
 @pytest.fixture(params=["conditional", "unconditional"])
 def unet(request, tiny_unet):
     torch.manual_seed(0)
-    return tiny_unet if request.param == "conditional" else new_network(16, 2, (32, 32)).unet
+    return tiny_unet if request.param == "conditional" else new_network(16, 2, (32, 32)).model
 
 
 def outputs(unet) -> torch.Tensor:
@@ -31,7 +33,7 @@ def learn(parameters) -> None:
 def test_adapters_start_as_nothing_and_merge_to_the_same_outputs(unet, layers):
     base = {name: tensor.clone() for name, tensor in unet.state_dict().items()}
     before = outputs(unet)
-    parameters = add_lora(unet, 4, layers)
+    parameters = add_lora(unet, 4, UNet.LAYERS.get(layers))
     assert torch.equal(outputs(unet), before)
     learn(parameters)
     adapted = outputs(unet)
@@ -53,7 +55,7 @@ def test_adapters_start_as_nothing_and_merge_to_the_same_outputs(unet, layers):
 
 def test_only_adapters_are_trainable(tiny_unet):
     """Two attentions in each of 4 transformers, 4 projections in each, A and B in each."""
-    parameters = add_lora(tiny_unet, 4)
+    parameters = add_lora(tiny_unet, 4, ATTENTION)
     names = [name for name, p in tiny_unet.named_parameters() if p.requires_grad]
     assert len(parameters) == len(names) == 4 * 2 * 4 * 2
     assert all(".lora_" in name and ".attn" in name for name in names)
@@ -62,11 +64,11 @@ def test_only_adapters_are_trainable(tiny_unet):
 def test_all_layers_are_every_convolution_and_linear_layer(tiny_unet):
     kinds = (torch.nn.Conv2d, torch.nn.Linear)
     count = sum(isinstance(module, kinds) for module in tiny_unet.modules())
-    assert len(add_lora(tiny_unet, 2, "all")) == 2 * count
+    assert len(add_lora(tiny_unet, 2)) == 2 * count
 
 
 def test_a_non_finite_adapter_is_not_merged(tiny_unet):
-    parameters = add_lora(tiny_unet, 4)
+    parameters = add_lora(tiny_unet, 4, ATTENTION)
     with torch.no_grad():
         parameters[1].fill_(torch.nan)
     with pytest.raises(ValueError, match=r"(?i)nan"):
@@ -74,7 +76,7 @@ def test_a_non_finite_adapter_is_not_merged(tiny_unet):
 
 
 def test_a_merged_model_is_saved_and_loaded_as_an_ordinary_one(unet, tmp_path):
-    learn(add_lora(unet, 4))
+    learn(add_lora(unet, 4, ATTENTION))
     merged = merged_lora(unet)
     merged.save_pretrained(tmp_path / "unet")
     loaded = type(unet).from_pretrained(tmp_path / "unet")

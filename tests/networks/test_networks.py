@@ -4,10 +4,11 @@ from safetensors.torch import load_file, save_file
 
 from unidad.diffusion.process import add_noise
 from unidad.errors import UserError
+from unidad.networks.backbone import frozen
 from unidad.networks.codec import PixelUnshuffle
-from unidad.networks.diffusion_network import DiffusionNetwork, frozen
 from unidad.networks.discriminator import build_discriminator
-from unidad.networks.folder import load_network, new_network
+from unidad.networks.registry import load_backbone
+from unidad.networks.unet import UNet, new_network
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
@@ -52,7 +53,7 @@ def test_learned_variance_channels_are_ignored(network):
         tensor.copy_(narrow[name] if tensor.shape == narrow[name].shape else 7.0)
     for name in ("conv_out.weight", "conv_out.bias"):
         state[name][:12] = narrow[name]
-    both = DiffusionNetwork(wide, network.scheduler)
+    both = UNet(wide, network.scheduler)
     x, sigma = torch.randn(2, 12, 8, 8), torch.tensor([1.0, 5.0])
     assert torch.allclose(both(x, sigma), network(x, sigma), atol=1e-6)
 
@@ -112,7 +113,7 @@ def test_multi_head_equals_a_1x1_convolution_then_the_mean():
 
 
 def test_folder_round_trip(model_folder, network):
-    loaded = load_network(model_folder)
+    loaded = load_backbone(model_folder)
     x, sigma = torch.randn(1, 12, 8, 8), torch.ones(1)
     assert torch.equal(loaded(x, sigma), network(x, sigma))
 
@@ -126,24 +127,24 @@ def corrupt(folder, change):
 def test_unfit_weights_are_named(model_folder):
     corrupt(model_folder, lambda s: s.update({"conv_in.bias": torch.zeros(7)}))
     with pytest.raises(UserError, match=r"another architecture: 'conv_in.bias' is \(7,\).*\(32,\)"):
-        load_network(model_folder)
+        load_backbone(model_folder)
     corrupt(model_folder, lambda s: s.pop("conv_in.bias"))
     with pytest.raises(UserError, match=r"no 'conv_in.bias' in the file"):
-        load_network(model_folder)
+        load_backbone(model_folder)
 
 
 def test_unexpected_weights_are_named(model_folder):
     corrupt(model_folder, lambda s: s.update({"extra.weight": torch.zeros(1)}))
     with pytest.raises(UserError, match=r"'extra.weight' is not in the model"):
-        load_network(model_folder)
+        load_backbone(model_folder)
 
 
 def test_missing_and_unreadable_files(model_folder, tmp_path):
     with pytest.raises(UserError, match=r"config.json: no such file"):
-        load_network(tmp_path / "nothing")
+        load_backbone(tmp_path / "nothing")
     (model_folder / WEIGHTS).write_text("not safetensors")
     with pytest.raises(UserError, match="not a readable safetensors file"):
-        load_network(model_folder)
+        load_backbone(model_folder)
     (model_folder / WEIGHTS).unlink()
     with pytest.raises(UserError, match="weights are missing"):
-        load_network(model_folder)
+        load_backbone(model_folder)

@@ -4,19 +4,19 @@ import pytest
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 
+from unidad.networks.backbone import frozen
 from unidad.networks.codec import LatentCodec
-from unidad.networks.diffusion_network import frozen
 from unidad.networks.discriminator import build_discriminator
-from unidad.networks.text_to_image import TextToImageNetwork
+from unidad.networks.text_to_image import TextToImageUNet
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
 
 @pytest.fixture
 def make_network(tiny_unet, tiny_vae):
-    def make(prediction: str = "epsilon") -> TextToImageNetwork:
+    def make(prediction: str = "epsilon") -> TextToImageUNet:
         scheduler = DDPMScheduler(**BETAS, prediction_type=prediction, clip_sample=False)
-        return TextToImageNetwork(tiny_unet, scheduler, LatentCodec(tiny_vae))
+        return TextToImageUNet(tiny_unet, scheduler, LatentCodec(tiny_vae))
 
     return make
 
@@ -139,4 +139,4 @@ def test_other_layouts_are_refused(tiny_unet, tiny_vae, settings, complaint):
         **{k: v for k, v in tiny_unet.config.items() if k[0] != "_"} | settings
     )
     with pytest.raises(ValueError, match=complaint):
-        TextToImageNetwork(unet, DDPMScheduler(**BETAS), LatentCodec(tiny_vae))
+        TextToImageUNet(unet, DDPMScheduler(**BETAS), LatentCodec(tiny_vae))

@@ -10,17 +10,15 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
-from unidad.diffusion.process import sample_few_step
+from unidad.diffusion.samplers import sample_few_step
 from unidad.errors import UserError
 from unidad.networks.folder import WEIGHTS_NAME
-from unidad.networks.lora import add_lora, merged_lora
-from unidad.networks.text_to_image import TextToImageNetwork
+from unidad.networks.registry import load_backbone
+from unidad.networks.text_to_image import TextToImageUNet
 from unidad.networks.text_to_image_folder import (
     TEXT_WEIGHTS_NAME,
     load_codec,
     load_text_encoder,
-    load_text_to_image,
-    save_one_step,
 )
 
 UNET, VAE = f"unet/{WEIGHTS_NAME}", f"vae/{WEIGHTS_NAME}"
@@ -29,8 +27,8 @@ SCHEDULER = "scheduler/scheduler_config.json"
 PROMPT = "a photo of a prt dog"
 
 
-def load(folder, unet_weights=None) -> TextToImageNetwork:
-    return load_text_to_image(folder, load_codec(folder), unet_weights)
+def load(folder, unet_weights=None) -> TextToImageUNet:
+    return load_backbone(folder, codec=load_codec(folder), weights=unet_weights)
 
 
 def load_all(folder) -> None:
@@ -238,7 +236,7 @@ def test_an_unreadable_state_dict_is_one_clear_line(stable_diffusion, tmp_path, 
     assert len(str(error.value).splitlines()) == 1
 
 
-def one_step(net: TextToImageNetwork, text, eps: torch.Tensor) -> torch.Tensor:
+def one_step(net: TextToImageUNet, text, eps: torch.Tensor) -> torch.Tensor:
     levels = torch.tensor([net.sigma_max])
     return sample_few_step(partial(net, condition=text([PROMPT])), levels, lambda: eps)
 
@@ -252,7 +250,7 @@ def test_diffusers_alone_draws_the_exported_student_s_image(stable_diffusion, tm
     x0 = one_step(net, text, eps)
     images = (net.codec.decode(x0) / 2 + 0.5).clamp(0, 1)
     assert ((images > 0) & (images < 1)).float().mean() > 0.9
-    save_one_step(net, text, tmp_path / "student")
+    net.save(tmp_path / "student", "few_step", 1, text=text)
 
     pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "student")
     pipeline.set_progress_bar_config(disable=True)
@@ -273,7 +271,7 @@ def test_an_exported_student_can_be_loaded_again_and_exporting_says_nothing(
     net, text = load(stable_diffusion), load_text_encoder(stable_diffusion)
     recwarn.clear()
     with caplog.at_level(logging.WARNING):
-        save_one_step(net, text, tmp_path / "student")
+        net.save(tmp_path / "student", "few_step", 1, text=text)
     assert not caplog.records
     assert not recwarn.list
     again = load(tmp_path / "student")
@@ -288,7 +286,7 @@ def test_an_exported_student_can_be_loaded_again_and_exporting_says_nothing(
 def test_an_export_also_serves_transformers_before_version_5(stable_diffusion, tmp_path):
     """Which reads prefixed names, and vocab.json with merges.txt instead of tokenizer.json."""
     net, text = load(stable_diffusion), load_text_encoder(stable_diffusion)
-    save_one_step(net, text, tmp_path / "student")
+    net.save(tmp_path / "student", "few_step", 1, text=text)
     stored = load_file(tmp_path / "student" / TEXT)
     expected = {f"text_model.{name}": t for name, t in text.model.state_dict().items()}
     assert stored.keys() == expected.keys()
@@ -303,13 +301,14 @@ def test_an_export_also_serves_transformers_before_version_5(stable_diffusion, t
 def test_adapters_are_merged_before_an_export(stable_diffusion, tmp_path):
     net, text = load(stable_diffusion), load_text_encoder(stable_diffusion)
     with torch.no_grad():
-        for parameter in add_lora(net.unet, 2):
+        net.add_adapters(2, "attention")
+        for parameter in filter(lambda p: p.requires_grad, net.parameters()):
             parameter.add_(0.05 * torch.randn_like(parameter))
-    with pytest.raises(ValueError, match="merged_lora"):
-        save_one_step(net, text, tmp_path / "student")
+    with pytest.raises(ValueError, match="without_adapters"):
+        net.save(tmp_path / "student", "few_step", 1, text=text)
     assert not list(tmp_path.glob("student*"))
-    merged = TextToImageNetwork(merged_lora(net.unet), net.scheduler, net.codec)
-    save_one_step(merged, text, tmp_path / "student")
+    merged = net.without_adapters()
+    merged.save(tmp_path / "student", "few_step", 1, text=text)
     x, sigma, condition = torch.randn(1, 4, 8, 8), torch.ones(1), text([PROMPT])
     with torch.no_grad():
         again = load(tmp_path / "student")(x, sigma, condition)

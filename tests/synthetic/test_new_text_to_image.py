@@ -7,10 +7,12 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from unidad.config.diffusion import Diffusion
-from unidad.diffusion.levels import of_network, sampler_of
+from unidad.diffusion.levels import of_network
+from unidad.diffusion.samplers import sampler_of
 from unidad.errors import UserError
 from unidad.networks.guidance import guided
-from unidad.networks.text_to_image_folder import load_codec, load_text_encoder, load_text_to_image
+from unidad.networks.registry import load_backbone
+from unidad.networks.text_to_image_folder import load_codec, load_text_encoder
 from unidad.synthetic.new_text_to_image import new_text_to_image
 
 
@@ -23,11 +25,11 @@ def made(stable_diffusion, tmp_path):
 
 def test_every_block_attends_to_the_text(made):
     network, folder = made
-    loaded = load_text_to_image(folder, load_codec(folder))
+    loaded = load_backbone(folder, codec=load_codec(folder))
     assert loaded.scheduler.config.prediction_type == "v_prediction"
     assert loaded.sigma_max == pytest.approx(14.6146, abs=1e-4)
     assert network.shape == (4, 8, 8)
-    blocks = [*loaded.unet.down_blocks, loaded.unet.mid_block, *loaded.unet.up_blocks]
+    blocks = [*loaded.model.down_blocks, loaded.model.mid_block, *loaded.model.up_blocks]
     attended = [block.attentions[0].transformer_blocks[0].attn2.to_k for block in blocks]
     assert [k.in_features for k in attended] == [32] * 5
     assert [k.out_features for k in attended] == [32, 64, 64, 64, 32]
@@ -41,7 +43,7 @@ def test_the_seed_decides_the_weights(made, stable_diffusion, tmp_path):
         new_text_to_image(stable_diffusion / "vae", text, tmp_path / str(seed), [32, 64], seed)
         for seed in (5, 6)
     )
-    weights = [net.unet.conv_in.weight for net in (network, again, other)]
+    weights = [net.model.conv_in.weight for net in (network, again, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
 
@@ -61,7 +63,7 @@ def test_diffusers_alone_draws_what_our_sampler_draws(made):
         latents=eps,
         output_type="latent",
     ).images
-    diffusion = of_network(Diffusion(spacing="timesteps"), network.scheduler.alphas_cumprod)
+    diffusion = of_network(Diffusion(spacing="timesteps"), network.trained_levels)
     sampler, levels = sampler_of("ddim", 5, diffusion)
     net = partial(guided(network, text([""]), 3.0), condition=text(["a cat", "a dog"]))
     expected = sampler(net, levels, lambda: eps)

@@ -8,7 +8,7 @@ from unidad.errors import UserError
 from unidad.features.extractors import load_extractor
 from unidad.features.features import extract
 from unidad.metrics.trajectory import smallest_on_the_way
-from unidad.sampling import load_pipeline, sample
+from unidad.sampling import load_image_model, sample
 from unidad.tasks.evaluate import evaluate_row
 from unidad.tasks.snapshots import evaluate_snapshots
 
@@ -40,7 +40,7 @@ def test_each_snapshot_is_measured_as_a_model_is(followed, tmp_path):
     assert [snapshot["updates"] for snapshot in measured] == [2, 4]
     extractor = load_extractor(*followed["networks"])
     for snapshot, name in zip(measured, ("000002", "000004"), strict=True):
-        pipeline = load_pipeline(f"{followed['snapshots']}/{name}")
+        pipeline = load_image_model(f"{followed['snapshots']}/{name}")
         images, _ = sample(pipeline, 24, 7, followed["run"]["nfe"], 16, False)
         images.save(tmp_path / "images.npz")
         extract(images, extractor).save(tmp_path / "f.npz")

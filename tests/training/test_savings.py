@@ -79,7 +79,7 @@ def test_checkpointed_activations_have_the_same_gradient(make_spec, tmp_path, ga
             "unidad", BRIEF | {"gradient_checkpointing": on}, distillation=distillation
         )
         trainer = trainer_of(spec, tmp_path / name)
-        first = trainer.method.student.unet.down_blocks[0].resnets[0].conv1
+        first = trainer.method.student.model.down_blocks[0].resnets[0].conv1
         first.register_forward_hook(
             lambda *_, name=name: passes.update({name: 1 + passes.get(name, 0)})
         )
@@ -112,8 +112,8 @@ def test_teachers_in_bf16_are_the_rounded_teachers(make_spec, tmp_path):
     """Half the bytes; the predictions are those of rounded weights, float32, close to the exact."""
     rounded = trainer_of(make_spec("unidad", {"bf16_teachers": True}), tmp_path / "a").method
     exact = trainer_of(make_spec("unidad"), tmp_path / "b").method
-    for name, tensor in exact.teacher.unet.named_parameters():
-        assert torch.equal(rounded.teacher.unet.get_parameter(name), tensor.bfloat16())
+    for name, tensor in exact.teacher.model.named_parameters():
+        assert torch.equal(rounded.teacher.model.get_parameter(name), tensor.bfloat16())
     assert next(rounded.target_teacher.parameters()).dtype == torch.float32
     x, sigma = torch.randn(2, *exact.student.shape), torch.tensor([0.5, 2.0])
     with torch.no_grad():
@@ -140,7 +140,7 @@ def test_teachers_come_for_the_student_s_update_and_go_before_its_backward(make_
     assert hook.model is away.method.teacher
     events, offload, backward = [], hook.hook.init_hook, away.accelerator.backward
     hook.hook.init_hook = lambda module: events.append("away") or offload(module)
-    away.method.teacher.unet.register_forward_hook(lambda *_: events.append("asked"))
+    away.method.teacher.model.register_forward_hook(lambda *_: events.append("asked"))
     away.accelerator.backward = lambda *a, **k: events.append("backward") or backward(*a, **k)
     expected = gradients(plain, 2)
     assert largest_error(gradients(away, 2), expected) == 0

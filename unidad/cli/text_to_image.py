@@ -79,5 +79,5 @@ def _new_text_to_image(options: argparse.Namespace) -> None:
     clip = load_clip(options.clip)
     text = TextEncoder(clip.tokenizer, clip.model.text_model)
     network = new_text_to_image(options.vae, text, options.out, channels, options.seed)
-    count = sum(p.numel() for p in network.unet.parameters())
+    count = sum(p.numel() for p in network.model.parameters())
     print(f"{options.out}: a U-Net of {count:,} parameters")

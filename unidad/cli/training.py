@@ -96,7 +96,7 @@ def _sample(options: argparse.Namespace) -> None:
 
 def _draw(options: argparse.Namespace) -> tuple[ImageSet, dict]:
     from unidad.config.evaluation import Evaluation
-    from unidad.sampling import load_pipeline, sample
+    from unidad.sampling import load_image_model, sample
 
     if options.prompt:
         raise UserError(f"--prompt: {options.model} is no text-to-image model")
@@ -104,7 +104,7 @@ def _draw(options: argparse.Namespace) -> tuple[ImageSet, dict]:
     settings |= read_settings(options.settings, Evaluation.model_fields)
     count = settings["samples"] if options.count is None else options.count
     seed = settings["seed"] if options.seed is None else options.seed
-    pipeline = load_pipeline(options.model)
+    pipeline = load_image_model(options.model)
     return sample(pipeline, count, seed, options.nfe, settings["batch_size"], not options.quiet)
 
 

@@ -1,36 +1,25 @@
-"""Which noise levels and which sampler a configuration's `diffusion` section stands for."""
+"""Noise levels: which there are, and which a configuration's `diffusion` section stands for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+import torch
 from torch import Tensor
 
 from unidad.config.diffusion import Diffusion
-from unidad.diffusion.process import (
-    Denoiser,
-    karras_levels,
-    lognormal_levels,
-    many_step_sampler,
-    sample_few_step,
-    student_levels,
-    timestep_levels,
-)
-from unidad.errors import UserError
-
-Sampler = Callable[[Denoiser, Tensor, Callable[[], Tensor]], Tensor]
+from unidad.diffusion.draws import integers
 
 
-def training_levels(diffusion: Diffusion, alpha_bar: Tensor) -> Tensor:
+def training_levels(diffusion: Diffusion, trained: Tensor) -> Tensor:
     """The noise levels, ascending, that training draws from with equal probability.
 
     Args:
         diffusion: the section.
-        alpha_bar: of the network's timesteps, (T,), descending; read with spacing timesteps alone.
+        trained: levels that the network was trained at, (T,), ascending; these are they with
+            spacing timesteps.
     """
     d = diffusion
     if d.spacing == "timesteps":
-        return timestep_levels(alpha_bar)
+        return trained
     if d.spacing == "lognormal":
         return lognormal_levels(
             d.levels, d.lognormal_mean, d.lognormal_std, d.sigma_min, d.sigma_max
@@ -38,13 +27,12 @@ def training_levels(diffusion: Diffusion, alpha_bar: Tensor) -> Tensor:
     return karras_levels(d.levels, d.sigma_min, d.sigma_max, d.rho)
 
 
-def of_network(diffusion: Diffusion, alpha_bar: Tensor) -> Diffusion:
+def of_network(diffusion: Diffusion, trained: Tensor) -> Diffusion:
     """The section as it holds for a network: spacing timesteps brings its own range of levels."""
     if diffusion.spacing != "timesteps":
         return diffusion
-    levels = timestep_levels(alpha_bar)
     return diffusion.model_copy(
-        update={"sigma_min": levels[0].item(), "sigma_max": levels[-1].item()}
+        update={"sigma_min": trained[0].item(), "sigma_max": trained[-1].item()}
     )
 
 
@@ -55,18 +43,77 @@ def few_step_levels(nfe: int, diffusion: Diffusion) -> Tensor:
     )
 
 
-def sampler_of(name: str, nfe: int, diffusion: Diffusion) -> tuple[Sampler, Tensor]:
-    """The sampler ``few_step``, ``ddim`` or ``heun`` with its levels for ``nfe`` evaluations.
+def karras_levels(
+    count: int = 1000, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0
+) -> Tensor:
+    """Noise levels of Karras et al. 2022 (EDM), equation 5, ascending.
 
-    Raises:
-        UserError: an unknown sampler, or a number of evaluations that it cannot spend.
+    Returns:
+        float32 (count,), from sigma_min to sigma_max, evenly spaced in sigma^(1/rho).
+    """
+    ramp = torch.linspace(0, 1, count, dtype=torch.float64)
+    low, high = sigma_min ** (1 / rho), sigma_max ** (1 / rho)
+    return ((low + ramp * (high - low)) ** rho).float()
+
+
+def lognormal_levels(
+    count: int = 1000,
+    mean: float = -0.8,
+    std: float = 1.6,
+    sigma_min: float = 0.002,
+    sigma_max: float = 80.0,
+) -> Tensor:
+    """Quantiles of a log-normal distribution of sigma, ascending, clipped to the given range.
+
+    A uniform draw from them follows the distribution that Karras et al. 2022 train with (table 1).
+
+    Returns:
+        float32 (count,): ``exp(mean + std * q)``, q the normal quantiles of (i + 1/2) / count.
+    """
+    middle = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+    return (mean + std * torch.special.ndtri(middle)).exp().clamp(sigma_min, sigma_max).float()
+
+
+def student_levels(nfe: int, sigma_max: float = 80.0, sigma_min: float = 0.5) -> Tensor:
+    """The student's noise levels: log-linear from sigma_max down to sigma_min.
+
+    Returns:
+        float32 (nfe,), descending; for nfe 1 sigma_max alone; for 3 and the defaults 80, 6.32, 0.5.
     """
     if nfe < 1:
-        raise UserError(f"nfe must be at least 1, got {nfe}")
-    if name == "few_step":
-        return sample_few_step, few_step_levels(nfe, diffusion)
-    d = diffusion
-    try:
-        return many_step_sampler(name, nfe, d.sigma_min, d.sigma_max, d.rho)
-    except ValueError as error:
-        raise UserError(str(error)) from None
+        raise ValueError(f"nfe must be at least 1, got {nfe}")
+    exponents = torch.linspace(0, 1, nfe, dtype=torch.float64) if nfe > 1 else torch.zeros(1)
+    return (sigma_max * (sigma_min / sigma_max) ** exponents).float()
+
+
+def timestep_levels(alpha_bar: Tensor) -> Tensor:
+    """Noise levels ``sqrt((1 - alpha_bar) / alpha_bar)`` of timesteps.
+
+    Args:
+        alpha_bar: (T,), descending.
+
+    Returns:
+        float32 (T,), ascending.
+    """
+    alpha_bar = alpha_bar.double()
+    return ((1 - alpha_bar) / alpha_bar).sqrt().float()
+
+
+def draw_levels(
+    levels: Tensor,
+    count: int,
+    generator: torch.Generator,
+    inner: float = 0.0,
+    stacked: int = 1,
+) -> Tensor:
+    """Draw noise levels uniformly, leaving out a share ``inner`` of the levels at either end.
+
+    DMD draws from the inner 2-98 % (``inner = 0.02``), the denoising and GAN losses from all.
+    For ``stacked`` see `unidad.diffusion.draws.integers`.
+
+    Returns:
+        (count,), on the device of ``levels``.
+    """
+    cut = int(len(levels) * inner)
+    indices = integers(cut, len(levels) - cut, count, generator, stacked)
+    return levels[indices.to(levels.device)]

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from unidad import losses
 from unidad.config.run import MethodSettings, RunSpec
 from unidad.diffusion.draws import normal, uniform
-from unidad.diffusion.levels import few_step_levels, of_network, training_levels
-from unidad.diffusion.process import Denoiser, add_noise, draw_levels
-from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.diffusion.levels import draw_levels, few_step_levels, of_network, training_levels
+from unidad.diffusion.process import add_noise
+from unidad.diffusion.samplers import Denoiser
+from unidad.networks.backbone import Backbone
 from unidad.networks.guidance import Guided, guided
 from unidad.networks.learned_token import LearnedToken
 from unidad.networks.text import TextEncoder
@@ -152,15 +153,14 @@ class Method(ABC):
     def __init__(
         self,
         spec: RunSpec,
-        student: DiffusionNetwork,
+        student: Backbone,
         conditions: Conditions | LearnedConditions | Captions | None = None,
     ):
         self.spec = spec
         self.student = student
         self.conditions = conditions
-        alpha_bar = student.scheduler.alphas_cumprod
-        self.diffusion = of_network(spec.diffusion, alpha_bar)
-        self.levels = training_levels(spec.diffusion, alpha_bar)
+        self.diffusion = of_network(spec.diffusion, student.trained_levels)
+        self.levels = training_levels(spec.diffusion, student.trained_levels)
         self.student_levels = few_step_levels(spec.variant.nfe, self.diffusion)
 
     @property
@@ -172,17 +172,17 @@ class Method(ABC):
         """AdamW's rate for an optimiser group."""
         return self.spec.variant.training.learning_rate
 
-    def frozen_teachers(self) -> list[DiffusionNetwork]:
+    def frozen_teachers(self) -> list[Backbone]:
         """Networks that no optimiser moves, and that share no weight with one that is trained."""
         trained = set(self.networks.parameters())
-        networks = [value for value in vars(self).values() if isinstance(value, DiffusionNetwork)]
+        networks = [value for value in vars(self).values() if isinstance(value, Backbone)]
         return [network for network in networks if trained.isdisjoint(network.parameters())]
 
     def text_encoder(self) -> TextEncoder | None:
         """The text encoder, where training changed it."""
         return None
 
-    def companions(self) -> dict[str, DiffusionNetwork]:
+    def companions(self) -> dict[str, Backbone]:
         """Name → a many-step model to export beside the student, with the same text encoder."""
         return {}
 
@@ -215,22 +215,20 @@ class Method(ABC):
         prior = None if class_x0 is None else Batch(class_x0, _for_each(class_x0, source))
         return Batch(x0, _for_each(x0, target), _for_each(x0, source), prior)
 
-    def guided(self, teacher: DiffusionNetwork) -> DiffusionNetwork | Guided:
+    def guided(self, teacher: Backbone) -> Backbone | Guided:
         """A teacher as it teaches: under classifier-free guidance where there are prompts."""
         if self.conditions is None:
             return teacher
         return guided(teacher, self.conditions.null, self.spec.text_to_image.guidance_scale)
 
-    def denoiser(self, network: DiffusionNetwork, count: int) -> Denoiser:
+    def denoiser(self, network: Backbone, count: int) -> Denoiser:
         """What samples ``count`` images: reads the prompt, or captions; guided if of many steps."""
         if self.conditions is None:
             return network
         network = network if self.spec.variant.sampler == "few_step" else self.guided(network)
         return partial(network, condition=self.conditions.first(count))
 
-    def denoising(
-        self, network: DiffusionNetwork, batch: Batch, generator: torch.Generator
-    ) -> Tensor:
+    def denoising(self, network: Backbone, batch: Batch, generator: torch.Generator) -> Tensor:
         """The denoising loss of a network on a batch, at random levels."""
         x, sigma = self.noised(batch.x0, generator)
         x0_hat = network(x, sigma, batch.condition)

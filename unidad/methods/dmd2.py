@@ -15,9 +15,11 @@ from unidad import losses
 from unidad.config.distillation import Distillation
 from unidad.config.run import SOURCE_TEACHER, FewStepSettings, RunSpec
 from unidad.diffusion.draws import uniform
-from unidad.diffusion.process import add_noise, draw_levels, few_step_trajectory, per_image
+from unidad.diffusion.levels import draw_levels
+from unidad.diffusion.process import add_noise, per_image
+from unidad.diffusion.samplers import few_step_trajectory
 from unidad.methods.base import Batch, Captions, Conditions, Method, StepOutput
-from unidad.networks.diffusion_network import DiffusionNetwork, frozen
+from unidad.networks.backbone import Backbone, frozen
 from unidad.networks.discriminator import accuracy, build_discriminator
 
 INNER_LEVELS = 0.02
@@ -63,9 +65,9 @@ class Dmd2(Method):
     def __init__(
         self,
         spec: RunSpec[Dmd2Settings],
-        student: DiffusionNetwork,
-        fake_score: DiffusionNetwork,
-        teacher: DiffusionNetwork | None,
+        student: Backbone,
+        fake_score: Backbone,
+        teacher: Backbone | None,
         conditions: Conditions | Captions | None = None,
     ):
         super().__init__(spec, student, conditions)

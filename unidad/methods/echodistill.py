@@ -27,9 +27,10 @@ from unidad.config.run import (
 )
 from unidad.config.section import Count, Name, NotNegative, Positive, Unit
 from unidad.diffusion.draws import integers, uniform
-from unidad.diffusion.process import add_noise, draw_levels, per_image
+from unidad.diffusion.levels import draw_levels
+from unidad.diffusion.process import add_noise, per_image
 from unidad.methods.base import Batch, LearnedConditions, Method, StepOutput
-from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.backbone import Backbone
 from unidad.networks.discriminator import FeatureHeads, accuracy
 from unidad.networks.text import TextEncoder
 from unidad.training.images import CHUNK
@@ -187,8 +188,8 @@ class EchoDistill(Method):
     def __init__(
         self,
         spec: RunSpec[EchoDistillSettings],
-        student: DiffusionNetwork,
-        teacher: DiffusionNetwork,
+        student: Backbone,
+        teacher: Backbone,
         conditions: LearnedConditions,
         features: dict[str, Extractor],
         photos: Tensor,
@@ -253,7 +254,7 @@ class EchoDistill(Method):
         """With the word as it was learned."""
         return self.conditions.token.text_encoder()
 
-    def companions(self) -> dict[str, DiffusionNetwork]:
+    def companions(self) -> dict[str, Backbone]:
         """The trained teacher."""
         return {"teacher": self.teacher}
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from unidad.config.run import MethodSettings, RunSpec
 from unidad.methods.base import Batch, Captions, Conditions, Method, StepOutput
-from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.backbone import Backbone
 
 
 class FinetuneSettings(MethodSettings):
@@ -50,7 +50,7 @@ class Finetune(Method):
     def __init__(
         self,
         spec: RunSpec[FinetuneSettings],
-        student: DiffusionNetwork,
+        student: Backbone,
         conditions: Conditions | Captions | None = None,
     ):
         super().__init__(spec, student, conditions)

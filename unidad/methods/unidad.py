@@ -17,7 +17,7 @@ from unidad.config.run import SOURCE_TEACHER, RunSpec
 from unidad.config.section import Positive, Unit
 from unidad.methods.base import Batch, Captions, Conditions, StepOutput
 from unidad.methods.dmd2 import DistilledSettings, Dmd2
-from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.backbone import Backbone
 
 
 class UniDadSettings(DistilledSettings):
@@ -107,10 +107,10 @@ class UniDad(Dmd2):
     def __init__(
         self,
         spec: RunSpec[UniDadSettings],
-        student: DiffusionNetwork,
-        fake_score: DiffusionNetwork,
-        teacher: DiffusionNetwork | None,
-        target_teacher: DiffusionNetwork | None,
+        student: Backbone,
+        fake_score: Backbone,
+        teacher: Backbone | None,
+        target_teacher: Backbone | None,
         conditions: Conditions | Captions | None = None,
     ):
         super().__init__(spec, student, fake_score, teacher, conditions)

@@ -16,6 +16,7 @@ from diffusers import DDPMScheduler, UNet2DModel
 from torch import Tensor
 
 from unidad.errors import UserError
+from unidad.networks.unet import UNet
 from unidad.networks.weights import check_state, read_weights
 
 GROUPS = 32
@@ -64,7 +65,7 @@ def load_adm(
     resolution: int = RESOLUTION,
     new_attention_order: bool = False,
     drop_variance: bool = False,
-) -> tuple[UNet2DModel, DDPMScheduler]:
+) -> UNet:
     """Read an unconditional guided-diffusion checkpoint.
 
     Args:
@@ -76,7 +77,7 @@ def load_adm(
         drop_variance: keep the channels of the noise prediction alone.
 
     Returns:
-        The U-Net in float32, and its linear schedule of 1000 timesteps, epsilon prediction.
+        The U-Net in float32, with a linear schedule of 1000 timesteps, epsilon prediction.
 
     Raises:
         UserError: not such a file, an architecture that `UNet2DModel` cannot express, or a
@@ -94,7 +95,7 @@ def load_adm(
         parts = _split(state.pop(name), keys, head_channels, new_attention_order)
         weights |= {key: part.reshape(shapes[key]) for key, part in zip(keys, parts, strict=True)}
     unet.to_empty(device="cpu").load_state_dict(weights)
-    return unet.eval(), adm_scheduler(architecture.learned_variance)
+    return UNet(unet.eval(), adm_scheduler(architecture.learned_variance))
 
 
 def adm_scheduler(learned_variance: bool) -> DDPMScheduler:

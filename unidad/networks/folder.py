@@ -1,62 +1,22 @@
-"""Networks on disk: a diffusers folder with ``unet/`` and ``scheduler/``; fresh networks."""
+"""Models on disk: a configuration with weights, in a folder of a pipeline with an index."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from diffusers import DDPMScheduler, UNet2DModel
 from torch import nn
 
 from unidad.errors import UserError
-from unidad.files import read_json
-from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.files import read_json, write_json
 from unidad.networks.weights import State, check_state, read_weights
 
+INDEX = "model_index.json"
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
-LAYOUT = "a model folder holds unet/ and scheduler/"
-EXPECTED = {
-    "time_embedding_type": "positional",
-    "mid_block_type": "UNetMidBlock2D",
-    "center_input_sample": False,
-    "class_embed_type": None,
-    "num_class_embeds": None,
-}
-"""Values of a U-Net's configuration that the network contract takes for granted."""
-PREDICTIONS = ("epsilon", "v_prediction", "sample")
 FORMER_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 Model = TypeVar("Model", bound=nn.Module)
-
-
-def load_network(folder: str | Path, bf16: bool = False) -> DiffusionNetwork:
-    """Load a network from a diffusers folder; weights become float32, dropout is off.
-
-    Args:
-        folder: with ``unet/`` and ``scheduler/``, or with the files of both side by side, as
-            the google/ddpm-* models have them.
-        bf16: as for `DiffusionNetwork`.
-
-    Raises:
-        UserError: a missing or unreadable file, a model of another kind, or weights of another
-            architecture: the message names the first key that does not fit.
-    """
-    folder = Path(folder)
-    unet_folder, scheduler_folder = model_parts(folder)
-    unet = load_model(unet_folder, _build_unet, LAYOUT, rename=present_names)
-    scheduler = load_scheduler(scheduler_folder, LAYOUT)
-    try:
-        return DiffusionNetwork(unet, scheduler, bf16).eval()
-    except ValueError as error:
-        raise UserError(f"{folder}: {error}") from None
-
-
-def model_parts(folder: Path) -> tuple[Path, Path]:
-    """The folders of the U-Net and of the scheduler in a model folder."""
-    if (folder / "config.json").is_file():
-        return folder, folder
-    return folder / "unet", folder / "scheduler"
 
 
 def load_model(
@@ -96,18 +56,6 @@ def load_model(
     return model
 
 
-def _build_unet(config: dict) -> UNet2DModel:
-    kind = config.get("_class_name")
-    if kind != "UNet2DModel":
-        raise UserError(f"_class_name: expected UNet2DModel, found {kind}")
-    for key, value in EXPECTED.items():
-        if config.get(key, value) != value:
-            raise UserError(f"{key}: only {value} is supported, found {config[key]}")
-    if config.get("sample_size") is None:
-        raise UserError("sample_size: missing; write the model's resolution there")
-    return UNet2DModel.from_config(config)
-
-
 def present_names(state: State) -> State:
     """Names of weights as of today; diffusers once named attention layers otherwise."""
     return {_present_name(name): tensor for name, tensor in state.items()}
@@ -120,64 +68,26 @@ def _present_name(name: str) -> str:
     return f"{module}.{FORMER_ATTENTION[layer]}.{kind}" if former else name
 
 
-def load_scheduler(folder: Path, layout: str) -> DDPMScheduler:
-    """Load betas and prediction type, whichever scheduler they were stored with.
-
-    Raises:
-        UserError: a missing or unreadable file, a process without betas (flow matching) or with
-            infinite noise (zero terminal SNR), or an unknown prediction type.
-    """
-    config_file = folder / "scheduler_config.json"
-    config = read_json(config_file, layout)
-    if "beta_schedule" not in config:
-        raise UserError(
-            f"{config_file}: no 'beta_schedule'; only diffusion with betas is supported"
-        )
-    try:
-        scheduler = DDPMScheduler.from_config(config)
-    except (TypeError, ValueError, NotImplementedError) as error:
-        raise UserError(f"{config_file}: {error}") from None
-    prediction = scheduler.config.prediction_type
-    if prediction not in PREDICTIONS:
-        raise UserError(
-            f"{config_file}: prediction_type is {prediction!r}; choose one of {PREDICTIONS}"
-        )
-    if scheduler.alphas_cumprod[-1] == 0:
-        raise UserError(
-            f"{config_file}: rescale_betas_zero_snr makes the last noise level infinite; "
-            "only models trained without it are supported"
-        )
-    return scheduler
-
-
-def new_network(
-    resolution: int,
-    unshuffle: int = 2,
-    channels: tuple[int, ...] = (64, 128, 128),
-    layers: int = 1,
-    prediction_type: str = "v_prediction",
-    bf16: bool = False,
-) -> DiffusionNetwork:
-    """A fresh small U-Net for RGB images, randomly initialised from torch's global generator.
+def write_index(
+    folder: Path, pipeline: str, parts: Mapping[str, object], settings: Mapping[str, object]
+) -> None:
+    """Write the index of a diffusers pipeline folder.
 
     Args:
-        resolution: of the images, in pixels.
-        unshuffle: pixel-unshuffle factor of the codec.
-        channels: of the U-Net's blocks, at halving resolutions; attention in the last one.
-        layers: residual blocks in each.
-        prediction_type: ``epsilon``, ``v_prediction`` or ``sample``.
-        bf16: as for `DiffusionNetwork`.
+        folder: of the pipeline.
+        pipeline: its class.
+        parts: folder → the object that was saved there, or None.
+        settings: further entries.
     """
-    attention = [False] * (len(channels) - 1) + [True]
-    unet = UNet2DModel(
-        sample_size=resolution // unshuffle,
-        in_channels=3 * unshuffle**2,
-        out_channels=3 * unshuffle**2,
-        block_out_channels=tuple(channels),
-        layers_per_block=layers,
-        down_block_types=["AttnDownBlock2D" if a else "DownBlock2D" for a in attention],
-        up_block_types=["AttnUpBlock2D" if a else "UpBlock2D" for a in attention[::-1]],
-        norm_num_groups=16,
-        attention_head_dim=32,
-    )
-    return DiffusionNetwork(unet, DDPMScheduler(prediction_type=prediction_type), bf16)
+    from diffusers import __version__
+
+    kinds = {
+        name: [None, None] if part is None else [_library(part), type(part).__name__]
+        for name, part in parts.items()
+    }
+    index = {"_class_name": pipeline, "_diffusers_version": __version__, **kinds, **settings}
+    write_json(folder / INDEX, dict(sorted(index.items())))
+
+
+def _library(part: object) -> str:
+    return type(part).__module__.partition(".")[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.backbone import Backbone
 
 
 class Guided(nn.Module):
@@ -20,7 +20,7 @@ class Guided(nn.Module):
         scale: 1 means no guidance; see `guided`.
     """
 
-    def __init__(self, net: DiffusionNetwork, null: Tensor, scale: float):
+    def __init__(self, net: Backbone, null: Tensor, scale: float):
         super().__init__()
         self.net = net
         self.scale = scale
@@ -35,6 +35,6 @@ class Guided(nn.Module):
         return without + self.scale * (with_condition - without)
 
 
-def guided(net: DiffusionNetwork, null: Tensor, scale: float) -> DiffusionNetwork | Guided:
+def guided(net: Backbone, null: Tensor, scale: float) -> Backbone | Guided:
     """The network under guidance; at scale 1 the network itself, which costs one pass."""
     return net if scale == 1 else Guided(net, null, scale)

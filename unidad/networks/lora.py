@@ -1,47 +1,44 @@
-"""Low-rank adapters (Hu et al. 2022) on a diffusers U-Net, with ``peft``."""
+"""Low-rank adapters (Hu et al. 2022) on a backbone's model, with ``peft``."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, TypeVar
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
 Layers = Literal["attention", "keys_and_values", "all"]
 Model = TypeVar("Model", bound=nn.Module)
 
-NAMES = {
-    "attention": ("to_q", "to_k", "to_v", "to_out.0"),
-    "keys_and_values": ("attn2.to_k", "attn2.to_v"),
-}
+ADAPTER = ".lora_"
+"""Part of the names of an adapter's weights."""
 
 
-def add_lora(unet: nn.Module, rank: int, layers: Layers = "attention") -> list[nn.Parameter]:
+def add_lora(model: nn.Module, rank: int, names: Sequence[str] | None = None) -> list[nn.Parameter]:
     """Add adapters in place and freeze all else; the output stays as it was until they learn.
 
     A layer's weight becomes ``W + B A``: A (rank, in) is random, from torch's global generator,
     B (out, rank) zero. The scale alpha / rank is 1.
 
     Args:
-        unet: a ``UNet2DModel`` or ``UNet2DConditionModel``.
+        model: of a backbone.
         rank: of the adapters.
-        layers: ``attention`` (the projections of self- and cross-attention), ``keys_and_values``
-            (those two of cross-attention alone) or ``all`` linear layers and convolutions.
+        names: endings of the names of the layers that get one; None stands for all linear layers
+            and convolutions.
 
     Returns:
         The trainable parameters: those of the adapters.
     """
-    if layers == "all":
+    from peft import LoraConfig, inject_adapter_in_model
+
+    if names is None:
         kinds = (nn.Linear, nn.Conv2d)
-        names = [name for name, module in unet.named_modules() if isinstance(module, kinds)]
-    else:
-        names = list(NAMES[layers])
-    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=names), unet)
-    return [parameter for parameter in unet.parameters() if parameter.requires_grad]
+        names = [name for name, module in model.named_modules() if isinstance(module, kinds)]
+    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(names))
+    inject_adapter_in_model(config, model)
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
 def sharing_copy(network: Model, shared: Iterable[nn.Parameter]) -> Model:
@@ -61,13 +58,15 @@ def on_base(network: Model, base: Model) -> Model:
     return network
 
 
-def merged_lora(unet: Model) -> Model:
+def merged_lora(model: Model) -> Model:
     """A copy with the adapters added into the weights: the ordinary model, to be exported.
 
     Raises:
         ValueError: an adapter holds a value that is not finite.
     """
-    merged = copy.deepcopy(unet)
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    merged = copy.deepcopy(model)
     for name, layer in list(merged.named_modules()):
         if isinstance(layer, BaseTunerLayer):
             layer.merge(safe_merge=True)

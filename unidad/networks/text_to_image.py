@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from diffusers import DDPMScheduler, UNet2DConditionModel
+from pathlib import Path
+from typing import Self
+
+import torch
+from diffusers import DDPMScheduler, EulerDiscreteScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 
+from unidad.config.diffusion import Diffusion
+from unidad.errors import UserError
+from unidad.files import read_json, write_json
 from unidad.networks.codec import LatentCodec
-from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.folder import load_model
+from unidad.networks.text import TextEncoder
+from unidad.networks.text_to_image_folder import (
+    LAYOUT,
+    assemble,
+    check_index,
+    load_codec,
+    load_text_encoder,
+    many_step_pipeline,
+    one_step_pipeline,
+    save_pipeline,
+)
+from unidad.networks.unet import UNet, load_scheduler
 
 OTHER_CONDITIONS = (
     "class_embed_type",
@@ -17,15 +36,13 @@ OTHER_CONDITIONS = (
     "time_embedding_act_fn",
 )
 """Settings of ``UNet2DConditionModel`` that ask for an input beside text embeddings."""
-KEYS_AND_VALUES = (".attn2.to_k.", ".attn2.to_v.")
-"""Parts of the names of the weights through which a U-Net reads its text embeddings."""
 
 
-class TextToImageNetwork(DiffusionNetwork):
+class TextToImageUNet(UNet):
     """``net(x, sigma, condition) -> x0`` over a diffusers ``UNet2DConditionModel``.
 
     ``condition`` holds text embeddings, float32 (N, L, D), with D the U-Net's
-    ``cross_attention_dim``. All else is as in `DiffusionNetwork`.
+    ``cross_attention_dim``. All else is as in `UNet`.
 
     Args:
         unet: the trained model, conditioned on text embeddings alone.
@@ -36,6 +53,8 @@ class TextToImageNetwork(DiffusionNetwork):
     Raises:
         ValueError: the U-Net needs further conditions, or has other channels than the latents.
     """
+
+    READS_TEXT = True
 
     def __init__(
         self,
@@ -59,6 +78,35 @@ class TextToImageNetwork(DiffusionNetwork):
             raise ValueError("the U-Net has no middle block, whose features are asked for")
         super().__init__(unet, scheduler, bf16, codec)
 
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        bf16: bool = False,
+        codec: LatentCodec | None = None,
+        weights: Path | None = None,
+    ) -> Self:
+        """Load ``unet/`` and ``scheduler/`` of a ``StableDiffusionPipeline``'s folder."""
+        check_index(folder)
+        unet = load_model(folder / cls.FOLDER, UNet2DConditionModel.from_config, LAYOUT, weights)
+        scheduler = load_scheduler(folder / "scheduler", LAYOUT)
+        try:
+            return cls(unet, scheduler, codec, bf16).eval()
+        except ValueError as error:
+            raise UserError(f"{folder / cls.FOLDER}: {error}") from None
+
+    def write(
+        self,
+        folder: Path,
+        sampler: str,
+        nfe: int,
+        diffusion: Diffusion | None,
+        text: TextEncoder | None,
+    ) -> None:
+        """As an ordinary ``StableDiffusionPipeline`` of one step or of many."""
+        pipeline = one_step_pipeline if sampler == "few_step" else many_step_pipeline
+        save_pipeline(pipeline(self, text), folder)
+
     def _context(self, module: nn.Module, condition: Tensor | None) -> dict[str, Tensor]:
         if module is not self.unet and not getattr(module, "has_cross_attention", False):
             return {}
@@ -67,12 +115,17 @@ class TextToImageNetwork(DiffusionNetwork):
         return {"encoder_hidden_states": condition}
 
 
-def train_keys_and_values(unet: UNet2DConditionModel) -> list[nn.Parameter]:
-    """Freeze a U-Net but for the key and value projections of its cross-attention.
+def copy_text_to_image(folder: Path, out: Path, dtype: torch.dtype) -> None:
+    """Copy a pipeline folder into ``out``, its weights as ``dtype``; they are loaded as float32.
 
-    Returns:
-        The trainable parameters (Kumari et al. 2023, Custom Diffusion).
+    Raises:
+        UserError: as for `load_backbone`.
     """
-    for name, parameter in unet.named_parameters():
-        parameter.requires_grad_(any(part in name for part in KEYS_AND_VALUES))
-    return [parameter for parameter in unet.parameters() if parameter.requires_grad]
+    network = TextToImageUNet.load(folder, codec=load_codec(folder))
+    text = load_text_encoder(folder)
+    scheduler = EulerDiscreteScheduler.from_pretrained(folder, subfolder="scheduler")
+    for model in (network.unet, network.codec.vae, text.model):
+        model.to(dtype)
+    save_pipeline(assemble(network, text, scheduler), out)
+    config = out / "text_encoder" / "config.json"  # where transformers, unlike diffusers, looks
+    write_json(config, read_json(config, LAYOUT) | {"dtype": "float32"})

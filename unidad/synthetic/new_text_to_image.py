@@ -12,8 +12,7 @@ from unidad.errors import UserError
 from unidad.networks.codec import LatentCodec
 from unidad.networks.folder import load_model
 from unidad.networks.text import TextEncoder
-from unidad.networks.text_to_image import TextToImageNetwork
-from unidad.networks.text_to_image_folder import save_many_step
+from unidad.networks.text_to_image import TextToImageUNet
 
 HEAD_CHANNELS, GROUPS = 32, 16
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -29,7 +28,7 @@ def new_text_to_image(
     out: str | Path,
     channels: Sequence[int],
     seed: int = 0,
-) -> TextToImageNetwork:
+) -> TextToImageUNet:
     """Write a pipeline folder whose U-Net is untrained, with cross-attention in every block.
 
     Args:
@@ -60,6 +59,6 @@ def new_text_to_image(
             norm_num_groups=GROUPS,
         )
     scheduler = DDPMScheduler(**BETAS, prediction_type="v_prediction", clip_sample=False)
-    network = TextToImageNetwork(unet.eval(), scheduler, codec)
-    save_many_step(network, text, out)
+    network = TextToImageUNet(unet.eval(), scheduler, codec)
+    network.save(out, text=text)
     return network

@@ -10,7 +10,7 @@ from unidad.features.extractors import load_extractor
 from unidad.features.features import extract
 from unidad.files import read_json
 from unidad.metrics.registry import measurable, measure
-from unidad.sampling import load_pipeline, sample
+from unidad.sampling import load_image_model, sample
 from unidad.tasks.evaluate import evidence_class, missing_keys_named
 
 
@@ -40,7 +40,7 @@ def evaluate_snapshots(spec: dict, progress: bool = True) -> dict:
         kind = evidence_class(spec)
         measured = []
         for snapshot in sorted(path for path in folder.iterdir() if path.name.isdecimal()):
-            pipeline = load_pipeline(snapshot)
+            pipeline = load_image_model(snapshot)
             images, _ = sample(
                 pipeline,
                 drawing.samples,

@@ -19,17 +19,13 @@ from unidad.methods.dmd2 import Dmd2
 from unidad.methods.echodistill import EchoDistill
 from unidad.methods.finetune import Finetune
 from unidad.methods.unidad import UniDad
-from unidad.networks.diffusion_network import DiffusionNetwork
-from unidad.networks.folder import load_network, new_network
+from unidad.networks.backbone import Backbone
 from unidad.networks.learned_token import LearnedToken
-from unidad.networks.lora import add_lora, on_base, sharing_copy
+from unidad.networks.lora import on_base, sharing_copy
+from unidad.networks.registry import load_backbone
 from unidad.networks.text import TextEncoder
-from unidad.networks.text_to_image import train_keys_and_values
-from unidad.networks.text_to_image_folder import (
-    load_codec,
-    load_text_encoder,
-    load_text_to_image,
-)
+from unidad.networks.text_to_image_folder import load_codec, load_text_encoder
+from unidad.networks.unet import new_network
 
 TEXTS = 256
 """Captions embedded at once."""
@@ -137,9 +133,9 @@ def _echodistill(spec: RunSpec) -> EchoDistill:
     lora = _lora(spec)
     for network in (student, teacher):
         if lora is None:
-            train_keys_and_values(network.unet)
+            network.train_keys_and_values()
         else:
-            add_lora(network.unet, lora.rank, "keys_and_values")
+            network.add_adapters(lora.rank, "keys_and_values")
     features = {name: load_frozen_features(name, at) for name, at in variant.features.items()}
     perceptual = _perceptual(features.values()) if variant.texture == "lpips" else None
     photos = to_tensor(ImageSet.load(spec.data).images)
@@ -156,18 +152,18 @@ def _perceptual(features: Iterable[nn.Module]) -> Callable[[Tensor], Tensor]:
     return load_lpips("vgg").perceptual_rows
 
 
-def _loader(spec: RunSpec) -> Callable[..., DiffusionNetwork]:
+def _loader(spec: RunSpec) -> Callable[..., Backbone]:
     """Model folder → network; text-conditioned networks share the student's autoencoder."""
     bf16 = spec.variant.training.bf16
     if spec.text_to_image is None:
-        return partial(load_network, bf16=bf16)
+        return partial(load_backbone, bf16=bf16)
     codec = load_codec(spec.student, spec.text_to_image.posterior)
-    return partial(load_text_to_image, codec=codec, bf16=bf16)
+    return partial(load_backbone, codec=codec, bf16=bf16)
 
 
-def _student(spec: RunSpec, load: Callable[..., DiffusionNetwork]) -> DiffusionNetwork:
+def _student(spec: RunSpec, load: Callable[..., Backbone]) -> Backbone:
     if spec.text_to_image is not None:
-        return load(spec.student, unet_weights=spec.text_to_image.unet_weights)
+        return load(spec.student, weights=spec.text_to_image.unet_weights)
     if spec.student is not None:
         return load(spec.student)
     network = spec.network
@@ -189,19 +185,19 @@ def _lora(spec: RunSpec) -> Lora | None:
     return None if spec.text_to_image is None else spec.text_to_image.lora
 
 
-def _copy(spec: RunSpec, network: DiffusionNetwork) -> DiffusionNetwork:
+def _copy(spec: RunSpec, network: Backbone) -> Backbone:
     """A second network that starts from the same weights; with adapters, on the same weights."""
     return sharing_copy(network, network.parameters() if _lora(spec) else ())
 
 
-def _on_base(spec: RunSpec, network: DiffusionNetwork, base: DiffusionNetwork) -> DiffusionNetwork:
+def _on_base(spec: RunSpec, network: Backbone, base: Backbone) -> Backbone:
     """With adapters, networks that start from the same weights keep them once."""
     return on_base(network, base) if _lora(spec) else network
 
 
-def _adapted(spec: RunSpec, network: DiffusionNetwork) -> DiffusionNetwork:
+def _adapted(spec: RunSpec, network: Backbone) -> Backbone:
     """Give a network that is to be trained its adapters, where the spec wants them."""
     lora = _lora(spec)
     if lora is not None:
-        add_lora(network.unet, lora.rank, lora.layers)
+        network.add_adapters(lora.rank, lora.layers)
     return network

@@ -24,12 +24,11 @@ from tqdm import tqdm
 from unidad.config.run import RunSpec
 from unidad.data.image_set import ImageSet, to_uint8
 from unidad.diffusion.draws import PartGenerator
-from unidad.diffusion.levels import sampler_of
-from unidad.diffusion.process import IndexedNoise
+from unidad.diffusion.samplers import IndexedNoise, sampler_of
 from unidad.errors import UserError
 from unidad.files import atomic_file
 from unidad.methods.base import Batch, Method, StepOutput
-from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.backbone import Backbone
 from unidad.networks.lora import sharing_copy
 from unidad.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from unidad.training.images import CHUNK, TrainingImages
@@ -98,7 +97,7 @@ class Trainer:
         self.seconds = 0.0
         self.log = TrainingLog(folder / "state" / "training.csv")
 
-    def _average_network(self) -> DiffusionNetwork:
+    def _average_network(self) -> Backbone:
         """A copy of the student for its moving average; on its device what is frozen is shared."""
         student = self.method.student
         if self.settings.ema_on_host:
@@ -381,11 +380,11 @@ class Trainer:
 
 
 def _compile(method: Method) -> None:
-    """Compile every U-Net of a method in place; parameters keep their names."""
+    """Compile every network of a method in place; parameters keep their names."""
     torch._dynamo.config.suppress_errors = True
     for module in vars(method).values():
-        if isinstance(module, DiffusionNetwork):
-            module.unet.compile()
+        if isinstance(module, Backbone):
+            module.compile()
 
 
 def _check_trackers(names: Iterable[str]) -> None:

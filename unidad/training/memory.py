@@ -11,27 +11,27 @@ from accelerate.hooks import UserCpuOffloadHook
 from torch import nn
 
 from unidad.errors import UserError
-from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.backbone import Backbone
 
 
 def checkpoint_activations(networks: Iterable[nn.Module]) -> None:
-    """Keep no activations inside the residual blocks of U-Nets (Chen et al. 2016).
+    """Keep no activations inside the blocks of networks (Chen et al. 2016).
 
     They are computed a second time: the same gradient for about a third more work.
     """
     for network in networks:
-        if isinstance(network, DiffusionNetwork):
-            network.unet.enable_gradient_checkpointing()
+        if isinstance(network, Backbone):
+            network.checkpoint_activations()
 
 
-def store_in_bf16(teachers: Iterable[DiffusionNetwork]) -> None:
+def store_in_bf16(teachers: Iterable[Backbone]) -> None:
     """Round the weights of frozen networks to bfloat16, and run them under its autocast."""
     for teacher in teachers:
-        nn.Module.to(teacher.unet, torch.bfloat16)  # diffusers' own warns, of an empty list
+        nn.Module.to(teacher.model, torch.bfloat16)  # diffusers' own warns, of an empty list
         teacher.bf16 = True
 
 
-def offload(teachers: Iterable[DiffusionNetwork], device: torch.device) -> list[UserCpuOffloadHook]:
+def offload(teachers: Iterable[Backbone], device: torch.device) -> list[UserCpuOffloadHook]:
     """Keep frozen networks on the host; a call brings one to the device, ``offload()`` back."""
     return [cpu_offload_with_hook(teacher, device)[1] for teacher in teachers]
 

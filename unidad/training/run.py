@@ -12,22 +12,14 @@ from pathlib import Path
 
 from unidad.config.run import RunSpec
 from unidad.data.image_set import ImageSet
-from unidad.diffusion.levels import of_network
 from unidad.errors import UserError
 from unidad.features.frozen import frozen_weights
 from unidad.files import atomic_folder, sha256, write_json
-from unidad.networks.diffusion_network import DiffusionNetwork
+from unidad.networks.backbone import Backbone
 from unidad.networks.folder import WEIGHTS_NAME
-from unidad.networks.lora import merged_lora
+from unidad.networks.registry import model_weights
 from unidad.networks.text import TextEncoder
-from unidad.networks.text_to_image import TextToImageNetwork
-from unidad.networks.text_to_image_folder import (
-    TEXT_WEIGHTS_NAME,
-    load_text_encoder,
-    save_many_step,
-    save_one_step,
-)
-from unidad.pipeline import UnidadPipeline
+from unidad.networks.text_to_image_folder import TEXT_WEIGHTS_NAME, load_text_encoder
 from unidad.provenance import commit
 from unidad.training.build import build_method
 from unidad.training.loop import Trainer
@@ -75,7 +67,7 @@ def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
                 export(trainer.result, spec, partial, text)
             for name, network in method.companions().items():
                 with atomic_folder(folder / name) as partial:
-                    save_many_step(_without_adapters(network, spec), text, partial)
+                    _without_adapters(network, spec).save(partial, text=text)
             _publish_snapshots(folder)
             shutil.copyfile(trainer.log.path, folder / "training.csv")
             write_json(folder / "training.json", summary)
@@ -117,31 +109,20 @@ def _about(spec: RunSpec) -> dict:
     }
 
 
-def export(
-    network: DiffusionNetwork, spec: RunSpec, folder: Path, text: TextEncoder | None = None
-) -> None:
+def export(network: Backbone, spec: RunSpec, folder: Path, text: TextEncoder | None = None) -> None:
     """Save a network as a pipeline folder; sampler and noise levels travel with it.
 
     A text-to-image network becomes an ordinary ``StableDiffusionPipeline`` of one step or of many,
     its adapters merged, with the given text encoder or the one that the run started with.
     """
+    variant = spec.variant
     if spec.text_to_image is not None:
-        save = save_one_step if spec.variant.sampler == "few_step" else save_many_step
-        save(_without_adapters(network, spec), text or load_text_encoder(spec.student), folder)
-        return
-    UnidadPipeline(
-        network.unet,
-        network.scheduler,
-        spec.variant.sampler,
-        spec.variant.nfe,
-        of_network(spec.diffusion, network.scheduler.alphas_cumprod).model_dump(),
-    ).save_pretrained(folder)
+        network, text = _without_adapters(network, spec), text or load_text_encoder(spec.student)
+    network.save(folder, variant.sampler, variant.nfe, spec.diffusion, text)
 
 
-def _without_adapters(network: TextToImageNetwork, spec: RunSpec) -> TextToImageNetwork:
-    if spec.text_to_image.lora is None:
-        return network
-    return TextToImageNetwork(merged_lora(network.unet), network.scheduler, network.codec)
+def _without_adapters(network: Backbone, spec: RunSpec) -> Backbone:
+    return network if spec.text_to_image.lora is None else network.without_adapters()
 
 
 def fingerprint(spec: RunSpec) -> str:
@@ -155,7 +136,7 @@ def fingerprint(spec: RunSpec) -> str:
             folders.remove(spec.student)
     for folder in folders:
         if folder is not None:
-            inputs.append(Path(folder) / "unet" / WEIGHTS_NAME)
+            inputs.append(model_weights(Path(folder)))
     inputs += frozen_weights(spec.variant.frozen_features)
     for path in inputs:
         digest.update(bytes.fromhex(sha256(path)))
@@ -202,7 +183,7 @@ def _load_images(spec: RunSpec, path: str) -> ImageSet:
     return images
 
 
-def _check_network(spec: RunSpec, network: DiffusionNetwork) -> None:
+def _check_network(spec: RunSpec, network: Backbone) -> None:
     side = network.shape[1] * network.codec.factor
     if side != spec.resolution:
         raise UserError(
