@@ -5,7 +5,7 @@ import torch
 
 from unidad import losses
 from unidad.data.image_set import ImageSet, to_tensor
-from unidad.diffusion.process import draw_levels
+from unidad.diffusion.levels import draw_levels
 from unidad.methods.base import StepOutput
 from unidad.training.build import build_method
 
