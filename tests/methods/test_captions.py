@@ -6,7 +6,7 @@ from diffusers import StableDiffusionPipeline
 
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
-from unidad.methods.base import Captions
+from unidad.networks.conditions import Captions
 from unidad.networks.text_to_image_folder import load_text_encoder
 from unidad.training.build import build_method
 from unidad.training.loop import Trainer

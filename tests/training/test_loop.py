@@ -135,16 +135,16 @@ def test_ema_follows_by_hand(make_spec, tmp_path):
     trainer = Trainer(spec, method, ImageSet.load(spec.data), tmp_path / "run", progress=False)
     weight = next(method.student.parameters())
     expected = weight.detach().clone()
-    update = trainer._update_ema
+    update = trainer._update
 
-    def follow():
+    def follow(name, iteration):
         nonlocal expected
+        update(name, iteration)
         n = trainer.updates["student"]
         decay = min(0.9, (1 + n) / (10 + n))
         expected = decay * expected + (1 - decay) * weight.detach()
-        update()
 
-    trainer._update_ema = follow
+    trainer._update = follow
     trainer.run()
     assert torch.allclose(next(trainer.result.parameters()), expected, atol=1e-6)
     assert not torch.allclose(expected, weight, atol=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import model_validator
@@ -63,6 +64,10 @@ class MethodSettings(Section):
     def frozen_features(self) -> dict[str, str]:
         """Name → folder (or ``shipped``) of the frozen networks that images are seen with."""
         return {}
+
+    def input_files(self) -> list[Path]:
+        """Files that training reads beside the specification's own, such as frozen networks'."""
+        return []
 
     @property
     def trained_networks(self) -> int:

@@ -6,21 +6,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from unidad import losses
 from unidad.config.run import MethodSettings, RunSpec
-from unidad.diffusion.draws import normal, uniform
+from unidad.diffusion.draws import normal
 from unidad.diffusion.levels import draw_levels, few_step_levels, of_network, training_levels
 from unidad.diffusion.process import add_noise
 from unidad.diffusion.samplers import Denoiser
 from unidad.networks.backbone import Backbone
+from unidad.networks.conditions import Captions, Prompts
 from unidad.networks.guidance import Guided, guided
-from unidad.networks.learned_token import LearnedToken
 from unidad.networks.text import TextEncoder
+
+if TYPE_CHECKING:
+    from unidad.networks.models import Models
 
 
 @dataclass(frozen=True)
@@ -40,81 +43,6 @@ class Batch:
     condition: Tensor | None = None
     source_condition: Tensor | None = None
     prior: Batch | None = None
-
-
-class Conditions(nn.Module):
-    """Embeddings, each (1, L, D), of a run's prompts; they follow the networks' device.
-
-    Args:
-        target: of the target's prompt ("a prt cat").
-        source: of the source's prompt ("a cat").
-        null: of the empty prompt, for guidance.
-    """
-
-    def __init__(self, target: Tensor, source: Tensor, null: Tensor):
-        super().__init__()
-        self.register_buffer("target", target, persistent=False)
-        self.register_buffer("source", source, persistent=False)
-        self.register_buffer("null", null, persistent=False)
-
-    def first(self, count: int) -> Tensor:
-        """The target's prompt for ``count`` images, (count, L, D)."""
-        return self.target.expand(count, -1, -1)
-
-
-class LearnedConditions(nn.Module):
-    """As `Conditions`, but the target's prompt has a word that is being learned.
-
-    Args:
-        token: the word.
-        prompt: the target's, "a prt cat"; embedded anew whenever ``target`` is read.
-        source: embeddings (1, L, D) of the source's prompt.
-        null: likewise of the empty prompt.
-    """
-
-    def __init__(self, token: LearnedToken, prompt: str, source: Tensor, null: Tensor):
-        super().__init__()
-        self.token, self.prompt = token, prompt
-        self.register_buffer("source", source, persistent=False)
-        self.register_buffer("null", null, persistent=False)
-
-    @property
-    def target(self) -> Tensor:
-        """Embeddings (1, L, D) of the target's prompt as the word stands now."""
-        return self.token(self.prompt)
-
-    def first(self, count: int) -> Tensor:
-        """The same for ``count`` images, (count, L, D)."""
-        return self.target.expand(count, -1, -1)
-
-
-class Captions(nn.Module):
-    """Embeddings of the training images' own captions, each distinct one kept once.
-
-    Args:
-        distinct: (K, L, D).
-        rows: of each image's caption among them, int64 (N,).
-        null: of the empty caption, (1, L, D).
-    """
-
-    def __init__(self, distinct: Tensor, rows: Tensor, null: Tensor):
-        super().__init__()
-        self.register_buffer("distinct", distinct, persistent=False)
-        self.register_buffer("rows", rows, persistent=False)
-        self.register_buffer("null", null, persistent=False)
-
-    def forward(self, chosen: Tensor) -> Tensor:
-        """Embeddings (M, L, D) of the captions of images ``chosen`` (M,)."""
-        return self.distinct[self.rows[chosen]]
-
-    def first(self, count: int) -> Tensor:
-        """Captions of the first images, (count, L, D), from the beginning again after the last."""
-        return self(torch.arange(count, device=self.rows.device) % len(self.rows))
-
-    def dropped(self, condition: Tensor, share: float, generator: torch.Generator) -> Tensor:
-        """Conditions (M, L, D) with the empty caption in place of a random share."""
-        empty = uniform(len(condition), generator) < share
-        return torch.where(empty.to(condition.device).reshape(-1, 1, 1), self.null, condition)
 
 
 @dataclass
@@ -154,7 +82,7 @@ class Method(ABC):
         self,
         spec: RunSpec,
         student: Backbone,
-        conditions: Conditions | LearnedConditions | Captions | None = None,
+        conditions: Prompts | Captions | None = None,
     ):
         self.spec = spec
         self.student = student
@@ -162,6 +90,19 @@ class Method(ABC):
         self.diffusion = of_network(spec.diffusion, student.trained_levels)
         self.levels = training_levels(spec.diffusion, student.trained_levels)
         self.student_levels = few_step_levels(spec.variant.nfe, self.diffusion)
+
+    @classmethod
+    @abstractmethod
+    def build(cls, spec: RunSpec, models: Models) -> Self:
+        """Put the method together with the networks it needs.
+
+        Args:
+            spec: the run, with this method's settings.
+            models: loads networks by role.
+
+        Raises:
+            UserError: a network is missing or unfit.
+        """
 
     @property
     def iterations_per_student_update(self) -> int:
@@ -172,11 +113,23 @@ class Method(ABC):
         """AdamW's rate for an optimiser group."""
         return self.spec.variant.training.learning_rate
 
+    def trained(self, group: str) -> list[nn.Parameter]:
+        """What an optimiser group moves."""
+        networks = [self.networks[name] for name in self.groups[group]]
+        return [p for network in networks for p in network.parameters() if p.requires_grad]
+
     def frozen_teachers(self) -> list[Backbone]:
         """Networks that no optimiser moves, and that share no weight with one that is trained."""
         trained = set(self.networks.parameters())
-        networks = [value for value in vars(self).values() if isinstance(value, Backbone)]
-        return [network for network in networks if trained.isdisjoint(network.parameters())]
+        return [net for net in self.backbones() if trained.isdisjoint(net.parameters())]
+
+    def modules(self) -> list[nn.Module]:
+        """All that it computes with: trained and frozen networks, heads, conditions."""
+        return [value for value in vars(self).values() if isinstance(value, nn.Module)]
+
+    def backbones(self) -> list[Backbone]:
+        """Those of `modules` that predict images."""
+        return [module for module in self.modules() if isinstance(module, Backbone)]
 
     def text_encoder(self) -> TextEncoder | None:
         """The text encoder, where training changed it."""
@@ -208,12 +161,9 @@ class Method(ABC):
         """
         if self.conditions is None:
             return Batch(x0)
-        if isinstance(self.conditions, Captions):
-            captions = self.conditions(chosen)
-            return Batch(x0, captions, captions)
-        target, source = self.conditions.target, self.conditions.source
-        prior = None if class_x0 is None else Batch(class_x0, _for_each(class_x0, source))
-        return Batch(x0, _for_each(x0, target), _for_each(x0, source), prior)
+        condition, of_source = self.conditions.of_batch(len(x0), chosen)
+        prior = None if class_x0 is None else Batch(class_x0, of_source)
+        return Batch(x0, condition, of_source, prior)
 
     def guided(self, teacher: Backbone) -> Backbone | Guided:
         """A teacher as it teaches: under classifier-free guidance where there are prompts."""
@@ -245,7 +195,3 @@ class Method(ABC):
     def normal(like: Tensor, generator: torch.Generator, stacked: int = 1) -> Tensor:
         """Standard normal noise in the shape and on the device of ``like``."""
         return normal(like.shape, generator, stacked).to(like.device)
-
-
-def _for_each(x0: Tensor, embedding: Tensor) -> Tensor:
-    return embedding.expand(len(x0), -1, -1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +18,16 @@ from unidad.diffusion.draws import uniform
 from unidad.diffusion.levels import draw_levels
 from unidad.diffusion.process import add_noise, per_image
 from unidad.diffusion.samplers import few_step_trajectory
-from unidad.methods.base import Batch, Captions, Conditions, Method, StepOutput
+from unidad.methods.base import Batch, Method, StepOutput
 from unidad.networks.backbone import Backbone, frozen
+from unidad.networks.conditions import Captions, Prompts
 from unidad.networks.discriminator import accuracy, build_discriminator
 
+if TYPE_CHECKING:
+    from unidad.networks.models import Models
+
 INNER_LEVELS = 0.02
+"""Share of the noise levels at either end that distribution matching leaves out."""
 
 
 class DistilledSettings(FewStepSettings):
@@ -68,7 +73,7 @@ class Dmd2(Method):
         student: Backbone,
         fake_score: Backbone,
         teacher: Backbone | None,
-        conditions: Conditions | Captions | None = None,
+        conditions: Prompts | Captions | None = None,
     ):
         super().__init__(spec, student, conditions)
         self.options = spec.variant.distillation
@@ -80,6 +85,28 @@ class Dmd2(Method):
             self.networks["discriminator"] = self.discriminator
         critics = tuple(name for name in self.networks if name != "student")
         self.groups = {"student": ("student",), "fake_score": critics}
+
+    @classmethod
+    def build(cls, spec: RunSpec[Dmd2Settings], models: Models) -> Self:
+        """Student, fake score and the teacher."""
+        return cls(spec, **cls.distilling(spec, models))
+
+    @staticmethod
+    def distilling(spec: RunSpec[DistilledSettings], models: Models) -> dict[str, nn.Module | None]:
+        """Argument → what it is: conditions, student, teacher, fake score."""
+        conditions = models.conditions()
+        student = models.student()
+        teacher = models.teacher(student)
+        text = spec.text_to_image
+        of_student = text is not None and text.fake_score_start == "student"
+        # Copied before either gets adapters, which are each network's own.
+        fake_score = models.copy(student if of_student else teacher)
+        return {
+            "student": models.adapted(student),
+            "fake_score": models.adapted(fake_score),
+            "teacher": teacher,
+            "conditions": conditions,
+        }
 
     @property
     def iterations_per_student_update(self) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import torch
@@ -19,24 +20,22 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from unidad import losses
-from unidad.config.run import (
-    SOURCE_STUDENT,
-    SOURCE_TEACHER,
-    FewStepSettings,
-    RunSpec,
-)
+from unidad.config.run import SOURCE_STUDENT, SOURCE_TEACHER, FewStepSettings, RunSpec
 from unidad.config.section import Count, Name, NotNegative, Positive, Unit
+from unidad.data.image_set import ImageSet, to_tensor
 from unidad.diffusion.draws import integers, uniform
 from unidad.diffusion.levels import draw_levels
 from unidad.diffusion.process import add_noise, per_image
-from unidad.methods.base import Batch, LearnedConditions, Method, StepOutput
+from unidad.methods.base import Batch, Method, StepOutput
 from unidad.networks.backbone import Backbone
+from unidad.networks.codec import CHUNK
+from unidad.networks.conditions import LearnedConditions
 from unidad.networks.discriminator import FeatureHeads, accuracy
 from unidad.networks.text import TextEncoder
-from unidad.training.images import CHUNK
 
 if TYPE_CHECKING:
     from unidad.features.contract import Extractor
+    from unidad.networks.models import Models
 
 ALIGNING = "clip"
 """The frozen network whose tokens student and teacher are aligned on."""
@@ -164,6 +163,12 @@ class EchoDistillSettings(FewStepSettings):
         """Name → folder of the frozen networks."""
         return self.features
 
+    def input_files(self) -> list[Path]:
+        """The frozen networks' weights."""
+        from unidad.features.frozen import frozen_weights
+
+        return frozen_weights(self.features)
+
     @property
     def trained_networks(self) -> int:
         """Student and teacher."""
@@ -219,6 +224,23 @@ class EchoDistill(Method):
             "student": ("student", "token") if word_of_both else ("student",),
             "discriminator": ("discriminator",),
         }
+
+    @classmethod
+    def build(cls, spec: RunSpec[EchoDistillSettings], models: Models) -> Self:
+        """Student and teacher, of which the layers that read the prompt learn; frozen networks."""
+        # Here, not above: settings are read without the libraries behind these networks.
+        from unidad.features.frozen import load_frozen_features, perceptual_of
+
+        variant = spec.variant
+        conditions = models.learned_conditions(variant.token_start)
+        student = models.student()
+        teacher = models.teacher(student)
+        for network in (student, teacher):
+            models.reading_alone(network)
+        features = {name: load_frozen_features(name, at) for name, at in variant.features.items()}
+        perceptual = perceptual_of(features.values()) if variant.texture == "lpips" else None
+        photos = to_tensor(ImageSet.load(spec.data).images)
+        return cls(spec, student, teacher, conditions, features, photos, perceptual)
 
     @property
     def echo_starts(self) -> list[int]:

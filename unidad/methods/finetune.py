@@ -11,15 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import torch
 from pydantic import model_validator
 from torch import nn
 
 from unidad.config.run import MethodSettings, RunSpec
-from unidad.methods.base import Batch, Captions, Conditions, Method, StepOutput
+from unidad.methods.base import Batch, Method, StepOutput
 from unidad.networks.backbone import Backbone
+from unidad.networks.conditions import Captions, Prompts
+
+if TYPE_CHECKING:
+    from unidad.networks.models import Models
 
 
 class FinetuneSettings(MethodSettings):
@@ -51,12 +55,18 @@ class Finetune(Method):
         self,
         spec: RunSpec[FinetuneSettings],
         student: Backbone,
-        conditions: Conditions | Captions | None = None,
+        conditions: Prompts | Captions | None = None,
     ):
         super().__init__(spec, student, conditions)
         self.networks = nn.ModuleDict({"student": student})
         if spec.variant.levels == "student":
             self.levels = self.student_levels
+
+    @classmethod
+    def build(cls, spec: RunSpec[FinetuneSettings], models: Models) -> Self:
+        """The student alone."""
+        conditions = models.conditions()
+        return cls(spec, models.adapted(models.student()), conditions)
 
     def step(
         self, batch: Batch, iteration: int, generator: torch.Generator

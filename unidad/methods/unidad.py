@@ -7,7 +7,7 @@ source teacher. See SPEC section 3; the losses themselves are in `unidad.losses`
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import torch
 from pydantic import model_validator
@@ -15,9 +15,13 @@ from torch import Tensor
 
 from unidad.config.run import SOURCE_TEACHER, RunSpec
 from unidad.config.section import Positive, Unit
-from unidad.methods.base import Batch, Captions, Conditions, StepOutput
+from unidad.methods.base import Batch, StepOutput
 from unidad.methods.dmd2 import DistilledSettings, Dmd2
 from unidad.networks.backbone import Backbone
+from unidad.networks.conditions import Captions, Prompts
+
+if TYPE_CHECKING:
+    from unidad.networks.models import Models
 
 
 class UniDadSettings(DistilledSettings):
@@ -111,7 +115,7 @@ class UniDad(Dmd2):
         fake_score: Backbone,
         teacher: Backbone | None,
         target_teacher: Backbone | None,
-        conditions: Conditions | Captions | None = None,
+        conditions: Prompts | Captions | None = None,
     ):
         super().__init__(spec, student, fake_score, teacher, conditions)
         self.target_teacher = target_teacher
@@ -122,6 +126,19 @@ class UniDad(Dmd2):
             self.groups["target_teacher"] = ("target_teacher",)
         elif target_teacher is not None:
             target_teacher.requires_grad_(False)
+
+    @classmethod
+    def build(cls, spec: RunSpec[UniDadSettings], models: Models) -> Self:
+        """As DMD2, with a target teacher that starts from the source teacher or a folder."""
+        networks, variant = cls.distilling(spec, models), spec.variant
+        target_teacher = None
+        if spec.target_teacher is not None:
+            target_teacher = models.load(spec.target_teacher)
+        elif variant.target_teacher == "online":
+            target_teacher = models.adapted(models.copy(networks["teacher"]))
+        if not variant.dmd_source:
+            networks["teacher"] = None
+        return cls(spec, **networks, target_teacher=target_teacher)
 
     def learning_rate(self, group: str) -> float:
         """The online target teacher may have a rate of its own."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL
 
 Posterior = Literal["mean", "sample"]
+CHUNK = 8
+"""Images encoded or decoded at once: an autoencoder's activations at 512x512 fill gigabytes."""
 
 
 class Codec(Protocol):

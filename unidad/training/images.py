@@ -8,9 +8,7 @@ from torch import Tensor
 
 from unidad.data.image_set import to_tensor
 from unidad.diffusion.draws import integers, uniform
-from unidad.networks.codec import Codec, LatentCodec
-
-CHUNK = 8
+from unidad.networks.codec import CHUNK, Codec, LatentCodec
 
 
 class TrainingImages:
@@ -47,7 +45,6 @@ class TrainingImages:
 
     @torch.no_grad()
     def _encode(self, images: np.ndarray) -> Tensor:
-        """In chunks: an autoencoder's activations at 512x512 fill gigabytes."""
         chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
         encoded = [self.codec.encode(to_tensor(chunk).to(self.device)).cpu() for chunk in chunks]
         return torch.cat(encoded).to(self.device)

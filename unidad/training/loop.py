@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 import copy
-import csv
 import importlib.util
-import math
 import resource
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.hooks import UserCpuOffloadHook
-from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from unidad.config.run import RunSpec
-from unidad.data.image_set import ImageSet, to_uint8
+from unidad.data.image_set import ImageSet
 from unidad.diffusion.draws import PartGenerator
-from unidad.diffusion.samplers import IndexedNoise, sampler_of
 from unidad.errors import UserError
-from unidad.files import atomic_file
 from unidad.methods.base import Batch, Method, StepOutput
 from unidad.networks.backbone import Backbone
 from unidad.networks.lora import sharing_copy
 from unidad.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
-from unidad.training.images import CHUNK, TrainingImages
-from unidad.training.memory import adamw_8bit, checkpoint_activations, offload, store_in_bf16
-
-GRID_IMAGES = 16
-ENLARGED_UP_TO = 128
+from unidad.training.grid import save_grid
+from unidad.training.images import TrainingImages
+from unidad.training.log import TrainingLog
+from unidad.training.memory import checkpoint_activations, offload, store_in_bf16
+from unidad.training.optimisers import new_optimiser, update_average
 
 
 class Trainer:
@@ -76,23 +68,19 @@ class Trainer:
         device = self.accelerator.device
         self.real = self._encoded(images)
         self.of_class = None if class_images is None else self._encoded(class_images)
-        self.ema = None
-        if self.settings.ema_decay:
-            self.ema = self._average_network()
+        self.ema = self._average_network() if self.settings.ema_decay else None
         self.offloaded = self._save_memory()
         away = {hook.model for hook in self.offloaded}
-        for module in (value for value in vars(method).values() if isinstance(value, nn.Module)):
+        for module in method.modules():
             if module not in away:
                 module.to(device)
         if self.settings.compile:
             _compile(method)
-        self.parameters = {
-            group: [
-                p for name in names for p in method.networks[name].parameters() if p.requires_grad
-            ]
-            for group, names in method.groups.items()
+        self.parameters = {group: method.trained(group) for group in method.groups}
+        self.optimisers = {
+            group: new_optimiser(parameters, method.learning_rate(group), self.settings)
+            for group, parameters in self.parameters.items()
         }
-        self.optimisers = {group: self._optimiser(group) for group in method.groups}
         self.updates = dict.fromkeys(method.groups, 0)
         self.seconds = 0.0
         self.log = TrainingLog(folder / "state" / "training.csv")
@@ -221,8 +209,9 @@ class Trainer:
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         self.updates[name] += 1
-        if name == "student":
-            self._update_ema()
+        if name == "student" and self.ema is not None:
+            decay = self.settings.ema_decay
+            update_average(self.ema, self.method.student, decay, self.updates["student"])
         self.log.add({f"{name}_gradient_norm": norm})
 
     def _average(self, gradients: list[Tensor]) -> None:
@@ -257,19 +246,6 @@ class Trainer:
         left = settings.student_updates - self.updates["student"]
         return rate * min(1.0, left / settings.decay_updates) if settings.decay_updates else rate
 
-    @torch.no_grad()
-    def _update_ema(self) -> None:
-        if self.ema is None:
-            return
-        updates = self.updates["student"]
-        decay = min(self.settings.ema_decay, (1 + updates) / (10 + updates))
-        pairs = zip(self.ema.parameters(), self.method.student.parameters(), strict=True)
-        averages, weights = zip(*(pair for pair in pairs if pair[1].requires_grad), strict=True)
-        weights = [
-            weight.to(average.device) for average, weight in zip(averages, weights, strict=True)
-        ]
-        torch._foreach_lerp_(averages, weights, 1 - decay)
-
     def _after(self, iteration: int, bar: tqdm) -> None:
         updates = self.updates["student"]
         ended = (iteration + 1) % self.method.iterations_per_student_update == 0
@@ -281,7 +257,8 @@ class Trainer:
         if not self.accelerator.is_main_process:
             return
         if self.settings.sample_every and (last or updates % self.settings.sample_every == 0):
-            self._save_grid(updates)
+            path = self.folder / "samples" / f"{updates:06d}.png"
+            save_grid(self.method, self.result, path, self.accelerator.device)
         if self.keep is not None and updates in self.snapshots:
             self.keep(updates)
         if last or updates % self.settings.checkpoint_every == 0:
@@ -325,40 +302,9 @@ class Trainer:
         modules = dict(self.method.networks.items())
         return modules if self.ema is None else modules | {"ema": self.ema}
 
-    def _optimiser(self, group: str) -> torch.optim.Optimizer:
-        settings = self.settings
-        make = adamw_8bit if settings.adam_8bit else partial(torch.optim.AdamW, fused=True)
-        return make(
-            self.parameters[group],
-            lr=self.method.learning_rate(group),
-            betas=(settings.beta1, settings.beta2),
-            weight_decay=settings.weight_decay,
-        )
-
     def _start_trackers(self) -> None:
         if self.settings.trackers:
             self.accelerator.init_trackers("trackers", config={"spec": self.spec.model_dump_json()})
-
-    @torch.no_grad()
-    def _save_grid(self, updates: int) -> None:
-        variant = self.spec.variant
-        sampler, levels = sampler_of(variant.sampler, variant.nfe, self.method.diffusion)
-        noise = IndexedNoise(self.spec.seed, range(GRID_IMAGES), self.method.student.shape)
-        device = self.accelerator.device
-        home = next(self.result.parameters()).device
-        net = self.method.denoiser(self.result.to(device), GRID_IMAGES)
-        x0 = sampler(net, levels.to(device), lambda: noise().to(device))
-        codec = self.method.student.codec
-        self.result.to(home)
-        images = np.concatenate([to_uint8(codec.decode(part)) for part in x0.split(CHUNK)])
-        side = math.isqrt(len(images))
-        rows = images.reshape(side, side, *images.shape[1:]).transpose(0, 2, 1, 3, 4)
-        grid = Image.fromarray(rows.reshape(side * images.shape[1], side * images.shape[2], 3))
-        folder = self.folder / "samples"
-        folder.mkdir(parents=True, exist_ok=True)
-        scale = 3 if images.shape[1] <= ENLARGED_UP_TO else 1
-        grid = grid.resize((grid.width * scale, grid.height * scale), Image.Resampling.NEAREST)
-        grid.save(folder / f"{updates:06d}.png")
 
     def _summary(self) -> dict:
         if torch.cuda.is_available():
@@ -382,9 +328,8 @@ class Trainer:
 def _compile(method: Method) -> None:
     """Compile every network of a method in place; parameters keep their names."""
     torch._dynamo.config.suppress_errors = True
-    for module in vars(method).values():
-        if isinstance(module, Backbone):
-            module.compile()
+    for network in method.backbones():
+        network.compile()
 
 
 def _check_trackers(names: Iterable[str]) -> None:
@@ -393,52 +338,3 @@ def _check_trackers(names: Iterable[str]) -> None:
             raise UserError(
                 f"training.trackers: {name} is not installed; `pip install {name}`, or leave it out"
             )
-
-
-class TrainingLog:
-    """Means of losses and logs since the last line, as CSV; a resumed run drops later lines."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self._sums: dict[str, list[float]] = defaultdict(list)
-        self._columns = ["iteration", "seconds"]
-        self._rows: list[dict] = []
-
-    def start(self, iteration: int) -> None:
-        """Keep the lines up to a resumed run's iteration."""
-        if iteration and self.path.exists():
-            with open(self.path, newline="") as file:
-                reader = csv.DictReader(file)
-                self._rows = [row for row in reader if int(row["iteration"]) <= iteration]
-                self._columns = list(reader.fieldnames or self._columns)
-        self._rewrite()
-
-    def add(self, values: dict[str, Tensor | float]) -> None:
-        """Collect values until the next line."""
-        for name, value in values.items():
-            self._sums[name].append(float(value))
-
-    def means(self) -> dict[str, float]:
-        """Means of what was collected since the last time."""
-        means = {name: sum(values) / len(values) for name, values in self._sums.items()}
-        self._sums.clear()
-        return means
-
-    def write(self, iteration: int, seconds: float, means: dict[str, float]) -> None:
-        """Append a line."""
-        row = {"iteration": iteration, "seconds": f"{seconds:.2f}"}
-        row |= {name: f"{value:.6g}" for name, value in means.items()}
-        self._rows.append(row)
-        new = [name for name in row if name not in self._columns]
-        self._columns += new
-        if new:
-            self._rewrite()
-        else:
-            with open(self.path, "a", newline="") as file:
-                csv.DictWriter(file, self._columns).writerow(row)
-
-    def _rewrite(self) -> None:
-        with atomic_file(self.path) as partial, open(partial, "w", newline="") as file:
-            writer = csv.DictWriter(file, self._columns)
-            writer.writeheader()
-            writer.writerows(self._rows)

@@ -13,7 +13,6 @@ from pathlib import Path
 from unidad.config.run import RunSpec
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
-from unidad.features.frozen import frozen_weights
 from unidad.files import atomic_folder, sha256, write_json
 from unidad.networks.backbone import Backbone
 from unidad.networks.folder import WEIGHTS_NAME
@@ -137,7 +136,7 @@ def fingerprint(spec: RunSpec) -> str:
     for folder in folders:
         if folder is not None:
             inputs.append(model_weights(Path(folder)))
-    inputs += frozen_weights(spec.variant.frozen_features)
+    inputs += spec.variant.input_files()
     for path in inputs:
         digest.update(bytes.fromhex(sha256(path)))
     return digest.hexdigest()

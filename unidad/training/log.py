@@ -1,0 +1,60 @@
+"""The training log."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+from torch import Tensor
+
+from unidad.files import atomic_file
+
+
+class TrainingLog:
+    """Means of losses and logs since the last line, as CSV; a resumed run drops later lines."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._sums: dict[str, list[float]] = defaultdict(list)
+        self._columns = ["iteration", "seconds"]
+        self._rows: list[dict] = []
+
+    def start(self, iteration: int) -> None:
+        """Keep the lines up to a resumed run's iteration."""
+        if iteration and self.path.exists():
+            with open(self.path, newline="") as file:
+                reader = csv.DictReader(file)
+                self._rows = [row for row in reader if int(row["iteration"]) <= iteration]
+                self._columns = list(reader.fieldnames or self._columns)
+        self._rewrite()
+
+    def add(self, values: dict[str, Tensor | float]) -> None:
+        """Collect values until the next line."""
+        for name, value in values.items():
+            self._sums[name].append(float(value))
+
+    def means(self) -> dict[str, float]:
+        """Means of what was collected since the last time."""
+        means = {name: sum(values) / len(values) for name, values in self._sums.items()}
+        self._sums.clear()
+        return means
+
+    def write(self, iteration: int, seconds: float, means: dict[str, float]) -> None:
+        """Append a line."""
+        row = {"iteration": iteration, "seconds": f"{seconds:.2f}"}
+        row |= {name: f"{value:.6g}" for name, value in means.items()}
+        self._rows.append(row)
+        new = [name for name in row if name not in self._columns]
+        self._columns += new
+        if new:
+            self._rewrite()
+        else:
+            with open(self.path, "a", newline="") as file:
+                csv.DictWriter(file, self._columns).writerow(row)
+
+    def _rewrite(self) -> None:
+        with atomic_file(self.path) as partial, open(partial, "w", newline="") as file:
+            writer = csv.DictWriter(file, self._columns)
+            writer.writeheader()
+            writer.writerows(self._rows)
