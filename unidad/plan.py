@@ -247,11 +247,11 @@ class Plan:
             },
         }
         texts = {path: json.dumps(value, indent=2) for path, value in contents.items()}
-        texts["specs/config.json"] = config.model_dump_json(indent=2)
-        for role, spec in self.task.source_specs().items():
-            texts[f"specs/runs/{role}.json"] = spec.model_dump_json(indent=2)
-        for run in self.runs():
-            texts[f"specs/runs/{run.key}.json"] = self.spec(run).model_dump_json(indent=2)
+        texts["specs/config.json"] = config.model_dump_json(indent=2, exclude_unset=True)
+        trained = self.task.source_specs() | {run.key: self.spec(run) for run in self.runs()}
+        for name, spec in trained.items():
+            texts[f"specs/runs/{name}.json"] = spec.model_dump_json(indent=2)
+            texts[f"specs/watching/{name}.json"] = json.dumps(spec.watching(), indent=2)
         for row in self.rows():
             texts[f"specs/{row.metrics}"] = json.dumps(self.row_spec(row), indent=2)
         return {f"{root}/{path}": text + "\n" for path, text in texts.items()}

@@ -30,6 +30,9 @@ def _add_train(verbs: Verbs) -> None:
     )
     parser.add_argument("spec", type=Path, help="run specification (JSON), see `unidad plan`")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument(
+        "--watching", type=Path, help="JSON: what is logged and drawn; it changes no weight"
+    )
     add_threads_and_quiet(parser)
 
 
@@ -37,7 +40,7 @@ def _train(options: argparse.Namespace) -> None:
     from unidad.methods.specs import load_spec
     from unidad.training.run import train
 
-    summary = train(load_spec(options.spec), options.out, not options.quiet)
+    summary = train(load_spec(options.spec, options.watching), options.out, not options.quiet)
     print(f"{options.out}/model: {summary['updates']} in {summary['seconds']:.0f} s")
 
 

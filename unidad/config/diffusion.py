@@ -37,6 +37,25 @@ class Diffusion(Section):
     """The denoising loss weights the x0 error by sigma^-2 + sigma_data^-2; null: by sigma^-2, the
     plain error of the noise (personalisation)."""
 
+    def unused(self, few_step: bool, text_to_image: bool) -> set[str]:
+        """Keys that neither a training depends on nor its exported model's sampler.
+
+        Args:
+            few_step: whether the model draws in a few steps.
+            text_to_image: whether it reads text; it then has its own levels and draws in one step,
+                or as diffusers does.
+        """
+        keys = set()
+        if self.spacing != "lognormal":
+            keys |= {"lognormal_mean", "lognormal_std"}
+        if self.spacing == "timesteps":
+            keys |= {"sigma_min", "sigma_max", "levels"}
+        if text_to_image or (few_step and self.spacing != "karras"):
+            keys.add("rho")
+        if text_to_image or not few_step:
+            keys |= {"student_sigma_min", "student_sigma_max"}
+        return keys
+
 
 class Network(Section):
     """Architecture of the small source teacher, when it is trained here."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import reduce
 from pathlib import Path
 from typing import ClassVar, Generic, Literal, Self, TypeVar
 
-from pydantic import model_validator
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from unidad.config.diffusion import Diffusion, Network
-from unidad.config.section import Count, Section
+from unidad.config.section import Count, Section, merged
 from unidad.config.text_to_image import TextToImage
-from unidad.config.training import Training
+from unidad.config.training import WATCHING, Training
 
 SOURCE = "source"
 SOURCE_TEACHER = "source_teacher"
@@ -74,6 +75,13 @@ class MethodSettings(Section):
         """How many networks of the student's size are trained, for estimates."""
         return 1
 
+    def unused(self) -> set[str]:
+        """Dotted keys of the settings that the weights of a run do not depend on."""
+        keys = {"extra_nfe", *(f"training.{key}" for key in WATCHING)}
+        if "teacher" not in self.origins():
+            keys |= {"training.bf16_teachers", "training.offload_teachers"}
+        return keys
+
     def check_run(self) -> None:
         """Refuse settings that are fit for a configuration, but not for a run.
 
@@ -95,7 +103,11 @@ S = TypeVar("S", bound=MethodSettings)
 
 
 class RunSpec(Section, Generic[S]):
-    """All that one training run is: what `unidad train` reads, resolved and validated."""
+    """All that one training run is: what `unidad train` reads, resolved and validated.
+
+    It is dumped without what the weights do not depend on (`unused`): whatever logs, draws or
+    measures may change while a finished model stays.
+    """
 
     target: str
     """Target name, or `source`."""
@@ -115,7 +127,7 @@ class RunSpec(Section, Generic[S]):
     """Model folder of a pre-adapted, frozen target teacher."""
     resolution: int
     """Of the images, in pixels."""
-    network: Network
+    network: Network = Network()
     """Architecture of a fresh network."""
     diffusion: Diffusion
     """The noise process."""
@@ -139,6 +151,36 @@ class RunSpec(Section, Generic[S]):
         if self.text_to_image is not None:
             _check_text_to_image(self)
         return self
+
+    def unused(self) -> set[str]:
+        """Dotted keys that the weights do not depend on."""
+        text, few_step = self.text_to_image is not None, self.variant.sampler == "few_step"
+        keys = {f"variant.{key}" for key in self.variant.unused()}
+        keys |= {f"diffusion.{key}" for key in self.diffusion.unused(few_step, text)}
+        if self.student is not None:
+            keys.add("network")
+        if text and "teacher" not in self.variant.origins():
+            keys.add("text_to_image.guidance_scale")
+        return keys
+
+    def watching(self) -> dict:
+        """What logs and draws on the way: a part of the specification that its dump leaves out."""
+        drawing = {"variant.nfe", "text_to_image.guidance_scale"} & self.unused()
+        found: dict = {}
+        for key in [*(f"variant.training.{name}" for name in WATCHING), *sorted(drawing)]:
+            value = reduce(getattr, key.split("."), self)
+            for part in reversed(key.split(".")):
+                value = {part: value}
+            found = merged(found, value)
+        return found
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, handler: SerializerFunctionWrapHandler) -> dict:
+        """A specification, and so its file and its hash, is what the weights depend on."""
+        raw = handler(self)
+        for *path, name in (key.split(".") for key in self.unused()):
+            reduce(dict.get, path, raw).pop(name, None)
+        return raw
 
 
 def _check_text_to_image(spec: RunSpec) -> None:

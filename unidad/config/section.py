@@ -25,6 +25,16 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+def merged(base: dict, over: dict) -> dict:
+    """One mapping over another: mappings inside are merged likewise, all else is replaced."""
+    both = {
+        key: merged(base[key], value)
+        for key, value in over.items()
+        if isinstance(value, dict) and isinstance(base.get(key), dict)
+    }
+    return base | over | both
+
+
 def read_yaml(path: str | Path, what: str, form: str = "YAML") -> object:
     """What a YAML (or JSON) file holds.
 

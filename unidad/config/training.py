@@ -18,6 +18,9 @@ SAVINGS = (
 )
 """Settings of the training that spend time, or a little precision, for less memory."""
 
+WATCHING = ("checkpoint_every", "sample_every", "log_every", "trackers")
+"""Settings of what is written on the way: no weight depends on them."""
+
 
 class Training(Section):
     """The trainer's settings, the same for every method."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from unidad.config.section import read_yaml, validate
+from unidad.config.section import Section, read_yaml, validate
 from unidad.errors import UserError
 from unidad.experiment.config import Config
+from unidad.experiment.extend import extended
 from unidad.methods import METHODS
+from unidad.tasks import TASKS
 
 DEFAULTS = ("training", "distillation")
 """Sections at the top over which a variant's own of the same name are laid."""
@@ -20,14 +24,71 @@ def load_config(path: str | Path) -> Config:
     Raises:
         UserError: one line for each mistake: file, key, value, what is allowed.
     """
-    return parse_config(read_yaml(path, "configuration file"), str(path))
+    return parse_config(read_yaml(path, "configuration file"), str(path), Path(path).parent)
 
 
-def parse_config(raw: object, where: str) -> Config:
-    """Validate a configuration that is already a mapping; errors as for `load_config`."""
+def parse_config(raw: object, where: str, folder: Path = Path()) -> Config:
+    """Validate a configuration that is already a mapping; errors as for `load_config`.
+
+    Args:
+        raw: the mapping.
+        where: what to call it in messages.
+        folder: that the path in `extends` starts at.
+    """
     if not isinstance(raw, dict):
         raise UserError(f"{where}: expected a mapping of keys, found {type(raw).__name__}")
-    return validate(Config, _inherited(raw), where)
+    raw = extended(raw, where, folder)
+    _refuse_other_methods(raw, where)
+    config = validate(Config, _inherited(raw), where)
+    _refuse_other_tasks(config, where)
+    return config
+
+
+def _refuse_other_methods(raw: dict, where: str) -> None:
+    """A variant's key that its method does not use, but another would."""
+    lines = []
+    variants = raw.get("variants")
+    for label, variant in variants.items() if isinstance(variants, dict) else ():
+        method = variant.get("method") if isinstance(variant, dict) else None
+        if method not in METHODS:
+            continue
+        known = METHODS[method].Settings.model_fields
+        for key in (key for key in variant if key not in known):
+            users = [name for name, m in METHODS.items() if key in m.Settings.model_fields]
+            if users:
+                lines.append(
+                    f"{where}: variants.{label}.{key}: method {method} does not use this key; "
+                    f"{' and '.join(users)} would"
+                )
+    if lines:
+        raise UserError("\n".join(lines))
+
+
+def _refuse_other_tasks(config: Config, where: str) -> None:
+    """A key that the experiment's task does not use, but another would."""
+    others = [task.title for name, task in TASKS.items() if name != config.task]
+    task = TASKS[config.task]
+    lines = [
+        f"{where}: {key}: {task.title} does not use this key; {' and '.join(others)} would"
+        for key in _given(config)
+        if any(fnmatch(key, pattern) for pattern in task.unused_keys)
+    ]
+    if lines:
+        raise UserError("\n".join(lines))
+
+
+def _given(section: Any, key: str = "") -> Iterator[str]:
+    """Dotted keys that were given, of sections and what is in them."""
+    if key:
+        yield key.removeprefix(".")
+    if isinstance(section, Section):
+        values = {name: getattr(section, name) for name in sorted(section.model_fields_set)}
+    elif isinstance(section, dict):
+        values = section
+    else:
+        return
+    for name, value in values.items():
+        yield from _given(value, f"{key}.{name}")
 
 
 def _inherited(raw: dict) -> dict:

@@ -36,6 +36,19 @@ class DistilledSettings(FewStepSettings):
     distillation: Distillation = Distillation()
     """Settings that differ from the top-level `distillation`."""
 
+    def unused(self) -> set[str]:
+        """Without a discriminator, or with a measured weight, the keys for it."""
+        keys, options = set(), self.distillation
+        if options.heads == "none":
+            keys |= {name for name in type(options).model_fields if name.startswith("gan_")}
+        if options.gan_gradient_ratio is not None:
+            keys.add("gan_student_weight")
+        if options.gan_loss != "wgan-gp":
+            keys.add("gan_penalty_weight")
+        if self.nfe == 1:
+            keys.add("gradient_through")
+        return super().unused() | {f"distillation.{name}" for name in keys}
+
     @property
     def trained_networks(self) -> int:
         """Student and fake score."""

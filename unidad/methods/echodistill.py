@@ -158,6 +158,13 @@ class EchoDistillSettings(FewStepSettings):
         }
         return self.model_copy(update={"features": features})
 
+    def unused(self) -> set[str]:
+        """Its teacher is trained; without echo rounds, the keys for them."""
+        keys = {"training.bf16_teachers", "training.offload_teachers"}
+        if not self.echo_rounds:
+            keys |= {"echo_updates", "echo_candidates", "echo_filter", "echo_share"}
+        return super().unused() | keys
+
     @property
     def frozen_features(self) -> dict[str, str]:
         """Name → folder of the frozen networks."""

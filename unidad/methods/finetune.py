@@ -18,6 +18,7 @@ from pydantic import model_validator
 from torch import nn
 
 from unidad.config.run import MethodSettings, RunSpec
+from unidad.config.section import Count
 from unidad.methods.base import Batch, Method, StepOutput
 from unidad.networks.backbone import Backbone
 from unidad.networks.conditions import Captions, Prompts
@@ -32,10 +33,17 @@ class FinetuneSettings(MethodSettings):
     uses_prior: ClassVar[bool] = True
 
     method: Literal["finetune"]
+    nfe: Count = 25
+    """Network evaluations an image: in the table, and with levels student in training."""
     sampler: Literal["ddim", "heun", "few_step"] = "ddim"
     """How it samples: many-step, or with a few-step student's levels."""
     levels: Literal["all", "student"] = "all"
     """Noise levels in training: all, or the few-step student's own."""
+
+    def unused(self) -> set[str]:
+        """A many-step model does not depend on the evaluations that it is drawn with."""
+        few_step = self.sampler == "few_step" or self.levels == "student"
+        return super().unused() if few_step else super().unused() | {"nfe"}
 
     @model_validator(mode="after")
     def _samplable(self) -> Self:

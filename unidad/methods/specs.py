@@ -5,18 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from unidad.config.run import MethodSettings, RunSpec
-from unidad.config.section import read_yaml, validate
+from unidad.config.section import merged, read_yaml, validate
 from unidad.errors import UserError
+from unidad.files import read_json
 from unidad.methods import METHODS
 
 
-def load_spec(path: str | Path) -> RunSpec:
+def load_spec(path: str | Path, watching: str | Path | None = None) -> RunSpec:
     """Read a run specification (JSON).
+
+    Args:
+        path: of the specification.
+        watching: of what is logged and drawn on the way (`RunSpec.watching`); without it, that
+            is as the specification says, or as the defaults are.
 
     Raises:
         UserError: one line for each mistake: file, key, value, what is allowed.
     """
     raw = read_yaml(path, "run specification; `unidad plan` writes them", "JSON")
+    if watching is not None and isinstance(raw, dict):
+        raw = merged(raw, read_json(Path(watching), "`unidad plan --write` makes it"))
     return run_spec(raw, str(path))
 
 

@@ -62,6 +62,13 @@ class UniDadSettings(DistilledSettings):
             share = self.near_target_share if near else self.far_target_share
         return self.model_copy(update={"dmd_target_share": share})
 
+    def unused(self) -> set[str]:
+        """A run has one share, and perhaps no target teacher to train."""
+        keys = {"near_target_share", "far_target_share"}
+        if self.target_teacher != "online":
+            keys.add("target_teacher_learning_rate")
+        return super().unused() | keys
+
     @property
     def trained_networks(self) -> int:
         """Student, fake score, and a target teacher that is trained beside them."""

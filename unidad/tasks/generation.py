@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class Generation(Task):
     """Targets are domains, the networks unconditional."""
 
+    title: ClassVar = "few-shot generation"
+    unused_keys: ClassVar = ("source_student", "targets.*.live")
     rules: ClassVar = ("faces",)
     plots: ClassVar = (
         Plot("quality_nfe", "frechet_distance", NFE, logarithmic=True),

@@ -36,11 +36,35 @@ if TYPE_CHECKING:
 
 ALL_SUBJECTS = "mean of subjects"
 """Beside it stand the papers' means over the 30 subjects of the DreamBooth benchmark."""
+SHOWN = 16
+"""Held-out scenes of the source, for the contact sheet: nothing is measured against them."""
 
 
 class Personalisation(Task):
     """Targets are subjects, the networks text-to-image models; images are drawn for prompts."""
 
+    title: ClassVar = "personalisation"
+    unused_keys: ClassVar = (
+        "source.babies",
+        "source.sunglasses",
+        "source.folder",
+        "source.reference",
+        "source_training",
+        "network",
+        "published_features",
+        "intra_lpips",
+        "evaluation.samples",
+        "evaluation.reference_images",
+        "targets.*.domain",
+        "targets.*.near",
+        "variants.*.near_target_share",
+        "diffusion.sigma_min",
+        "diffusion.sigma_max",
+        "diffusion.rho",
+        "diffusion.levels",
+        "diffusion.lognormal_*",
+        "diffusion.student_sigma_*",
+    )
     rules: ClassVar = ("scenes", "subjects")
     plots: ClassVar = (
         Plot("fidelity", "instance_similarity", "clip_t"),
@@ -86,6 +110,12 @@ class Personalisation(Task):
                     f"variants.{label}.domain: personalisation starts from source_teacher or "
                     f"{SOURCE_STUDENT}; nothing is trained on the source here"
                 )
+            _check_sampling(label, variant)
+        if config.diffusion.spacing != "timesteps":
+            raise ValueError(
+                "diffusion.spacing: personalisation has the levels of its networks' own timesteps; "
+                f"leave out {config.diffusion.spacing}"
+            )
         _check_scene_models(config)
 
     def class_word(self, target: str) -> str:
@@ -298,7 +328,8 @@ class Personalisation(Task):
             return common | {
                 "domain": "scenes",
                 "images": self.config.source.images,
-                "reference_images": self.config.evaluation.reference_images,
+                "reference_images": SHOWN,
+                "held_out_images": SHOWN,
             }
         return common | {
             "subject": self.config.targets[name].subject,
@@ -324,12 +355,22 @@ def _folder(label: str) -> str:
     return label.lower().replace(" ", "-")
 
 
+def _check_sampling(label: str, variant: MethodSettings) -> None:
+    """Students draw in one step, other models as diffusers does."""
+    if variant.sampler == "heun":
+        raise ValueError(
+            f"variants.{label}.sampler: many-step text-to-image models draw with ddim, not heun"
+        )
+    for key, counts in (("nfe", [variant.nfe]), ("extra_nfe", variant.extra_nfe)):
+        more = [nfe for nfe in counts if nfe != 1]
+        if more and variant.sampler == "few_step":
+            raise ValueError(
+                f"variants.{label}.{key}: text-to-image students draw in one step, found {more[0]}"
+            )
+
+
 def _check_scene_models(config: Config) -> None:
     """What is trained here is trained on rendered scenes, and fits together."""
-    if config.uses_source_images and config.source.folder is not None:
-        raise ValueError(
-            "source.folder: personalisation trains its source models on rendered, captioned scenes"
-        )
     students = any(variant.student == SOURCE_STUDENT for variant in config.variants.values())
     if students and config.source_teacher == "train" and config.source_student == "shipped":
         raise ValueError(
@@ -337,6 +378,11 @@ def _check_scene_models(config: Config) -> None:
             "trained here; give train"
         )
     protocol = config.personalisation.protocol
+    if config.feature_network not in ("shipped", "train"):
+        raise ValueError(
+            "feature_network: personalisation measures with the networks of "
+            f"personalisation.protocol; shipped or train, found '{config.feature_network}'"
+        )
     if config.feature_network == "train" and protocol != "synthetic":
         raise ValueError(
             f"feature_network: protocol {protocol} measures with published networks; leave out "

@@ -25,6 +25,10 @@ class Task(ABC):
 
     name: ClassVar[str]
     """In `TASKS`, and in the specifications of rows."""
+    title: ClassVar[str]
+    """What it is called in messages."""
+    unused_keys: ClassVar[tuple[str, ...]]
+    """Keys of the configuration that are for other tasks; ``*`` stands for a name."""
     rules: ClassVar[tuple[str, ...]]
     """Files of workflow/rules/ that no other task needs."""
     plots: ClassVar[tuple[Plot, ...]]

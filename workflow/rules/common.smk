@@ -9,8 +9,15 @@ from unidad.experiment.load import parse_config
 from unidad.errors import UserError
 from unidad.plan import DOWNLOADS, Plan
 
+# What Snakemake has read may say `extends`: a path that starts where the last file is that says so.
+FOLDERS = [
+    path.parent
+    for path in map(Path, workflow.configfiles)
+    if re.search("^extends:", path.read_text(), re.MULTILINE)
+]
+
 try:
-    PLAN = Plan(parse_config(dict(config), "configuration"))
+    PLAN = Plan(parse_config(dict(config), "configuration", (FOLDERS or [Path()])[-1]))
     PLAN.write_specs()
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -20,6 +27,7 @@ SPECS = f"{ROOT}/specs"
 TARGETS = PLAN.config.targets
 ROWS = {row.metrics: row for row in PLAN.rows()}
 RUNS = {run.key: run for run in PLAN.runs()}
+MODELS = [PLAN.source_teacher, *map(PLAN.model, PLAN.runs())]
 FOLLOWED = {
     followed: row for row in ROWS.values() if (followed := PLAN.followed_run(row))
 }

@@ -6,6 +6,7 @@ if PLAN.config.source_teacher == "train":
     rule train_source_teacher:
         input:
             spec=f"{SPECS}/runs/source_teacher.json",
+            watching=ancient(f"{SPECS}/watching/source_teacher.json"),
             images=PLAN.training_images("source", None),
         output:
             model=directory(PLAN.source_teacher),
@@ -21,7 +22,8 @@ if PLAN.config.source_teacher == "train":
             folder=f"{ROOT}/runs/source_teacher",
             unidad=launcher,
         shell:
-            "({params.unidad} train {input.spec} --out {params.folder} --threads {threads}"
+            "({params.unidad} train {input.spec} --watching {input.watching}"
+            " --out {params.folder} --threads {threads}"
             " && python -m unidad source-teacher {params.folder}/model --out {output.model}) > {log} 2>&1"
 
 else:

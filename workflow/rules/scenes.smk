@@ -71,6 +71,7 @@ rule train_source:
     input:
         lambda wildcards: SOURCE_SPECS[wildcards.role].student,
         spec=f"{SPECS}/runs/{{role}}.json",
+        watching=ancient(f"{SPECS}/watching/{{role}}.json"),
         images=PLAN.training_images("source", None),
     output:
         directory(f"{ROOT}/models/{{role}}"),
@@ -87,7 +88,8 @@ rule train_source:
         folder=f"{ROOT}/runs/{{role}}",
         unidad=launcher,
     shell:
-        "({params.unidad} train {input.spec} --out {params.folder} --threads {threads}"
+        "({params.unidad} train {input.spec} --watching {input.watching}"
+        " --out {params.folder} --threads {threads}"
         " && python -m unidad text-to-image {wildcards.role} {params.folder}/model --out {output}) > {log} 2>&1"
 
 

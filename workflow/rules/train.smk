@@ -7,6 +7,7 @@
 rule train:
     input:
         spec=f"{SPECS}/runs/{{run}}.json",
+        watching=ancient(f"{SPECS}/watching/{{run}}.json"),
         images=images_needed,
         models=models_needed,
     output:
@@ -25,4 +26,5 @@ rule train:
         folder=subpath(output.summary, parent=True),
         unidad=launcher,
     shell:
-        "{params.unidad} train {input.spec} --out {params.folder} --threads {threads} > {log} 2>&1"
+        "{params.unidad} train {input.spec} --watching {input.watching}"
+        " --out {params.folder} --threads {threads} > {log} 2>&1"

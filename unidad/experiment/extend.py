@@ -1,0 +1,80 @@
+"""An experiment as the lines in which it differs: `extends` another file, rows `like` others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from unidad.config.section import merged, read_yaml
+from unidad.errors import UserError
+
+WHOLE = ("targets", "variants")
+"""Lists of what is compared: given, they replace the extended file's; all else is laid over it."""
+
+
+def extended(raw: dict, where: str, folder: Path, files: tuple[Path, ...] = ()) -> dict:
+    """A configuration without `extends` and `like`.
+
+    Args:
+        raw: what was given.
+        where: what to call it in messages.
+        folder: that the path in `extends` starts at: the file's own.
+        files: that were extended on the way here.
+
+    Raises:
+        UserError: no such file or row, or one that leads back to itself.
+    """
+    base = _base(raw, where, folder, files) if "extends" in raw else {}
+    own = {key: value for key, value in raw.items() if key != "extends"}
+    if isinstance(own.get("variants"), dict):
+        rows = Rows(own["variants"], base.get("variants") or {}, where)
+        own |= {"variants": {label: rows.written_out(label) for label in own["variants"]}}
+    return merged(base, own) | {key: own[key] for key in WHOLE if key in own}
+
+
+def _base(raw: dict, where: str, folder: Path, files: tuple[Path, ...]) -> dict:
+    name = raw["extends"]
+    if not isinstance(name, str):
+        raise UserError(f"{where}: extends: the path of a configuration file, found {name!r}")
+    if "experiment" not in raw:
+        raise UserError(f"{where}: experiment: this key is missing; an extended one has its own")
+    path = (folder / name).resolve()
+    if path in files:
+        raise UserError(f"{where}: extends: {name} leads back to itself")
+    base = read_yaml(path, f"configuration file, which {where} extends")
+    if not isinstance(base, dict):
+        raise UserError(f"{path}: expected a mapping of keys, found {type(base).__name__}")
+    return extended(base, str(path), path.parent, (*files, path))
+
+
+class Rows:
+    """Variants, of which some are like others.
+
+    Args:
+        own: label → row, of this file.
+        others: likewise, of the file that it extends.
+        where: what to call the configuration in messages.
+    """
+
+    def __init__(self, own: dict[str, Any], others: dict[str, Any], where: str):
+        self.own, self.others, self.where = own, others, where
+
+    def written_out(self, label: str, before: tuple[str, ...] = ()) -> Any:
+        """A row with all its keys: those of the row that it is like, and over them its own.
+
+        A row of this file comes before one of the extended file; the same label means the latter.
+        """
+        row = self.own[label]
+        if not isinstance(row, dict) or "like" not in row:
+            return row
+        name = row["like"]
+        if name in before:
+            raise UserError(f"{self.where}: variants.{label}.like: '{name}' is like this one")
+        if name in self.own and name != label:
+            start = self.written_out(name, (*before, label))
+        elif name in self.others:
+            start = self.others[name]
+        else:
+            allowed = ", ".join(other for other in {**self.own, **self.others} if other != label)
+            raise UserError(f"{self.where}: variants.{label}.like: '{name}' is none of {allowed}")
+        return merged(start, {key: value for key, value in row.items() if key != "like"})
