@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from specifications import whole
 
 from unidad.cli import main
 from unidad.files import write_json
@@ -74,7 +75,7 @@ def spec(make_spec, tmp_path):
     """A run specification on disk, its values changed by a function."""
 
     def write(method="finetune", change=lambda values: None) -> Path:
-        values = json.loads(make_spec(method, {"student_updates": 2}).model_dump_json())
+        values = json.loads(whole(make_spec(method, {"student_updates": 2})))
         change(values)
         write_json(tmp_path / "spec.json", values)
         return tmp_path / "spec.json"

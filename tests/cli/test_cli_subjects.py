@@ -6,6 +6,7 @@ import pytest
 import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from specifications import whole
 
 from unidad.networks.folder import WEIGHTS_NAME
 
@@ -61,14 +62,14 @@ def test_a_prompt_without_the_subject_s_slot(told):
 def test_a_class_word_that_the_tokenizer_splits(make_subject_spec, complains):
     prompts = {"class_word": "zebra", "target": "a prt zebra", "source": "a zebra"}
     spec = make_subject_spec("finetune", settings={"prompts": prompts})
-    Path("spec.json").write_text(spec.model_dump_json())
+    Path("spec.json").write_text(whole(spec))
     found = "prompts.class_word 'zebra': 'zebra' is not one token but z + e + b + r + a; choose"
     complains(("train", "spec.json", "--out", "run", "--quiet"), found)
 
 
 @pytest.mark.parametrize("part", ["unet", "vae"])
 def test_weights_of_the_wrong_shape(make_subject_spec, stable_diffusion, complains, part):
-    Path("spec.json").write_text(make_subject_spec("dmd2").model_dump_json())
+    Path("spec.json").write_text(whole(make_subject_spec("dmd2")))
     file = stable_diffusion / part / WEIGHTS_NAME
     state = load_file(file)
     name = {"unet": "conv_in.weight", "vae": "encoder.conv_in.weight"}[part]

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from specifications import whole
 
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
@@ -73,7 +74,7 @@ def test_a_stopped_run_ends_as_an_uninterrupted_one(request, tmp_path, fixture, 
 @pytest.mark.slow
 def test_kill_9_in_the_middle_and_again(make_spec, tmp_path):
     spec = make_spec("unidad", {"student_updates": 30, "checkpoint_every": 3})
-    (tmp_path / "spec.json").write_text(spec.model_dump_json())
+    (tmp_path / "spec.json").write_text(whole(spec))
     train(spec, tmp_path / "whole", progress=False)
     command = [sys.executable, "-m", "unidad", "train", str(tmp_path / "spec.json")]
     command += ["--out", str(tmp_path / "killed"), "--threads", "1", "--quiet"]

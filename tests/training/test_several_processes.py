@@ -15,6 +15,7 @@ import pytest
 import torch
 from accelerate import PartialState
 from safetensors.torch import load_file
+from specifications import whole
 
 from unidad.config.run import RunSpec
 from unidad.errors import UserError
@@ -42,7 +43,7 @@ def start(spec: RunSpec, *folders: Path) -> list[BaseProcess]:
         free.bind(("127.0.0.1", 0))
         common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
     common |= {"ACCELERATE_USE_CPU": "true", "WORLD_SIZE": "2"}
-    workers, text = [], spec.model_dump_json()
+    workers, text = [], whole(spec)
     for rank, folder in ((0, folders[0]), (1, folders[-1])):
         environment = common | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
         workers.append(context.Process(target=work, args=(text, folder, environment)))

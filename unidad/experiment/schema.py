@@ -6,7 +6,22 @@ import json
 
 from unidad.experiment.config import Config
 
+EXTENDS = (
+    "Path of another configuration, from this file's folder: its keys hold where none stand here"
+)
+LIKE = (
+    "Label of another row, of this file or of the extended one: its keys hold where none stand here"
+)
+
 
 def schema() -> str:
     """The schema as text; descriptions come from the docstrings."""
-    return json.dumps(Config.model_json_schema(), indent=2) + "\n"
+    described = Config.model_json_schema()
+    properties = described["properties"]
+    properties["extends"] = {"description": f"{EXTENDS}.", "type": "string"}
+    described["required"] = ["experiment"]
+    rows = properties["variants"]
+    like = {"like": {"description": f"{LIKE}.", "type": "string"}}
+    alike = {"type": "object", "properties": like, "required": ["like"]}
+    rows["additionalProperties"] = {"anyOf": [rows["additionalProperties"], alike]}
+    return json.dumps(described, indent=2) + "\n"
