@@ -26,13 +26,34 @@ def fragments() -> list[tuple[str, dict]]:
     return [(page.name, yaml.safe_load(text)) for page in PAGES for text in fences(page, "yaml")]
 
 
-def commands() -> list[Command]:
+def commands(text: str | None = None) -> list[Command]:
     """The words of every call, in blocks and in lines, each once; verbs that are mentioned, too."""
+    pages = [page.read_text() for page in PAGES] if text is None else [text]
     calls = []
-    for page in PAGES:
-        text = FENCE.sub("", page.read_text())
-        calls += [*BLOCK.findall(text), *INLINE.findall(text)]
+    for page in pages:
+        rest = FENCE.sub("", page)
+        calls += [*BLOCK.findall(rest), *INLINE.findall(rest)]
     return list(dict.fromkeys(map(_words, calls)))
+
+
+def section(page: str, heading: str) -> str:
+    """What stands below a heading of the second level."""
+    text = (ROOT / page).read_text()
+    return text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def changed(root: Path, diff: str) -> None:
+    """Apply a diff below a folder: what a hunk takes away must stand there exactly once."""
+    for file in re.split(r"^--- .*\n", diff, flags=re.M)[1:]:
+        name, *hunks = re.split(r"^@@.*\n", file, flags=re.M)
+        path = root / name.strip().removeprefix("+++ b/")
+        text = path.read_text()
+        for hunk in hunks:
+            lines = hunk.splitlines(keepends=True)
+            old, new = ("".join(x[1:] for x in lines if x[0] in kept) for kept in (" -", " +"))
+            assert text.count(old) == 1, f"{path}: {old}"
+            text = text.replace(old, new)
+        path.write_text(text)
 
 
 def _words(call: str) -> Command:

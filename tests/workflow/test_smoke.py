@@ -3,12 +3,18 @@
 import json
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from checkouts import snakemake
+from checkouts import ROOT, snakemake
+from documentation import commands, fences, section
 from PIL import Image
 
+from unidad.cli import main
+from unidad.data.image_set import ImageSet
+
+README, EXTENDING = ROOT / "README.md", ROOT / "docs/extending.md"
 pytestmark = pytest.mark.workflow
 
 
@@ -60,27 +66,85 @@ def test_quality_on_the_way_is_measured_where_runs_keep_snapshots(smoke):
     assert Image.open(smoke / "plots/quality_updates.png").width > 300
 
 
-def test_a_folder_of_ones_own_without_held_out_images(smoke, checkout):
-    """The whole workflow: what needs a reference is left out, the rest is measured."""
+@pytest.fixture(scope="module")
+def own(smoke, checkout):
+    """An experiment with a folder of one's own, and docs/extending.md's method and metric."""
     shutil.copytree(smoke / "data/babies/shots5", checkout / "photos")
+    plugins = [f"plugin{number}.py" for number in range(2)]
+    for name, text in zip(plugins, fences(EXTENDING, "python"), strict=True):
+        (checkout / name).write_text(text)
+    (told,) = (block for block in fences(EXTENDING, "yaml") if "Anchored" in block)
     raw = yaml.safe_load((checkout / "configs/smoke.yaml").read_text())
+    variants = yaml.safe_load(told)["variants"] | {"Uni-DAD": raw["variants"]["Uni-DAD"]}
     raw |= {
         "experiment": "mine",
         "source_teacher": "results/smoke/models/source_teacher",
         "targets": {"mine": {"folder": "photos"}},
-        "variants": {name: raw["variants"][name] for name in ("FT", "Uni-DAD")},
+        "variants": {name: variants[name] for name in ("Anchored", "Uni-DAD")},
     }
     (checkout / "configs/mine.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
-    snakemake(checkout, "--cores", "2", "--configfile", "configs/mine.yaml")
-    root = checkout / "results/mine"
-    table = (root / "tables/comparison.md").read_text()
+    command = ("--cores", "2", "--configfile", "configs/mine.yaml")
+    snakemake(checkout, *command, UNIDAD_PLUGINS=":".join(plugins))
+    return checkout / "results/mine"
+
+
+def test_a_folder_of_ones_own_without_held_out_images(own):
+    """The whole workflow: what needs a reference is left out, the rest is measured."""
+    table = (own / "tables/comparison.md").read_text()
     assert "Intra-LPIPS" in table
     assert "FD (synthetic features)" not in table.splitlines()[2]
-    row = json.loads((root / "metrics/mine/shots5/uni-dad/seed0/nfe2.json").read_text())
+    row = json.loads((own / "metrics/mine/shots5/uni-dad/seed0/nfe2.json").read_text())
     assert row["metrics"]["frechet_distance"] is None
     assert row["metrics"]["intra_lpips"] > 0
     for name in ("grids/mine_shots5.png", "plots/quality_nfe.png", "plots/cost.png"):
-        assert Image.open(root / name).width > 200
+        assert Image.open(own / name).width > 200
+
+
+def test_a_method_and_a_metric_of_plugins(own):
+    """The toy method's loss is logged, the toy metric is a column with its value."""
+    log = pd.read_csv(own / "runs/mine/shots5/anchored/seed0/training.csv")
+    assert (log[["denoising", "anchor"]] > 0).all(axis=None)
+    table = pd.read_csv(own / "tables/all.csv").set_index("variant")
+    with np.load(own / "features/samples/mine/shots5/anchored/seed0/nfe3.npz") as features:
+        expected = features["pooled"].var(axis=0, ddof=1).mean()
+    assert table.feature_variance["Anchored"] == pytest.approx(expected, rel=1e-5)
+    assert "feature variance ↑" in (own / "tables/comparison.md").read_text()
+
+
+def test_one_step_by_hand_gives_the_same_files(smoke, checkout, monkeypatch):
+    """The commands of docs/workflow.md, with the smoke experiment's names."""
+    monkeypatch.chdir(checkout)
+    typed = commands(section("docs/workflow.md", "One step by hand"))
+    steps = [words for words in typed if words[0] == "unidad"]
+    assert [words[1] for words in steps] == ["plan", "train", "sample"]
+    for words in steps:
+        named = [word.replace("default", "smoke").replace("shots10", "shots5") for word in words]
+        config = ["--config", "configs/smoke.yaml"] if words[1] == "plan" else []
+        assert main([*named[1:], *config]) == 0
+    weights = "model/unet/diffusion_pytorch_model.safetensors"
+    byte = (smoke / "runs/babies/shots5/ft/seed0" / weights).read_bytes()
+    assert (checkout / "my-run" / weights).read_bytes() == byte
+    assert ImageSet.load(checkout / "my-run/images.npz").images.shape == (64, 16, 16, 3)
+
+
+def test_drawing_with_a_trained_model(smoke, checkout, monkeypatch):
+    """README's commands and its Python, likewise."""
+    monkeypatch.chdir(checkout)
+    own = section("README.md", "Your own ten images")
+    steps = [
+        words
+        for words in commands(own)
+        if words[:2] in (("unidad", "sample"), ("unidad", "export"))
+    ]
+    assert len(steps) == 2
+    for words in steps:
+        named = [word.replace("default", "smoke").replace("shots10", "shots5") for word in words]
+        assert main(named[1:]) == 0
+    assert Image.open("babies.png").width > 100
+    (code,) = fences(README, "python")
+    found = {}
+    exec(code, found)
+    assert [image.size for image in found["images"]] == [(16, 16)] * 16
 
 
 def test_nothing_runs_twice(smoke, checkout):
