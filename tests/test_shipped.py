@@ -15,13 +15,17 @@ from unidad.features.clip import load_clip
 from unidad.features.feature_network import load_feature_network
 from unidad.methods.specs import load_spec
 from unidad.metrics.frechet import frechet_distance
-from unidad.models import SHIPPED_TEXT_TO_IMAGE
 from unidad.networks.registry import load_backbone
 from unidad.networks.text_to_image_folder import (
     load_codec,
     load_text_encoder,
 )
-from unidad.shipped import SHIPPED_FEATURE_NETWORK, SHIPPED_SCENE_NETWORK, SHIPPED_SOURCE_TEACHER
+from unidad.shipped import (
+    SHIPPED_FEATURE_NETWORK,
+    SHIPPED_SCENE_NETWORK,
+    SHIPPED_SOURCE_TEACHER,
+    SHIPPED_TEXT_TO_IMAGE,
+)
 from unidad.synthetic.clip_fitness import clip_fitness
 from unidad.synthetic.faces import render
 from unidad.synthetic.recipes import SceneModels

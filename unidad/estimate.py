@@ -7,8 +7,10 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from unidad.config.run import SOURCE_TEACHER
 from unidad.plan import Plan
 from unidad.rates import SAMPLING, Key, Rates
+from unidad.shipped import origin_folder
 from unidad.tasks.rows import Row
 
 FLOAT = 4
@@ -126,7 +128,8 @@ def _file_bytes(path: Path) -> int:
 
 
 def _add_models(plan: Plan, result: Estimate) -> None:
-    one = model_bytes(plan.task.source_teacher_origin())
+    source = plan.task.placed().get(SOURCE_TEACHER)
+    one = model_bytes(origin_folder(source["origin"])) if source else None
     if one is None:
         return
     variants = [plan.config.variants[run.label] for run in plan.runs()]

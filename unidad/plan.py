@@ -239,7 +239,10 @@ class Plan:
         config, root = self.config, self.root
         contents = {
             **self.task.drawing_specs(),
-            **self.task.model_specs(),
+            **{
+                f"specs/models/{name}.json": spec
+                for name, spec in (self.task.placed() | self.task.trained_networks()).items()
+            },
             **{f"specs/data/{name}.json": self._data_spec(name) for name in self.data_sets},
             **{
                 f"specs/originals/{name}/{key}.json": self._archive_spec(archive)

@@ -22,11 +22,11 @@ from unidad.sampling import load_image_model
 
 UNET = f"unet/{WEIGHTS_NAME}"
 VERBS = {
-    *("plan", "prepare", "contact-sheet", "source-teacher", "feature-network", "train-features"),
+    *("plan", "prepare", "contact-sheet", "place", "train-features"),
     *("fitness", "train", "sample", "features", "evaluate", "report", "export", "schema"),
     *("import-adm", "check-model", "train-scene-features", "scene-fitness"),
     *("fetch", "unpack", "doctor"),
-    *("train-clip", "train-vae", "new-text-to-image", "text-to-image", "measuring-networks"),
+    *("train-clip", "train-vae", "new-text-to-image", "measuring-networks"),
 }
 LIGHT = """
 import contextlib, io, json, sys
@@ -147,8 +147,8 @@ def test_progress_is_shown_unless_quiet(model_folder, told):
 def test_what_the_system_refuses_is_one_line_too(model_folder, complains):
     Path("file").write_text("")
     complains(("sample", model_folder, "--out", "file/i.npz", "--count", 1, "--quiet"), "'file'")
-    complains(("source-teacher", model_folder, "--out", "file"), "file: a file has this name")
-    complains(("source-teacher", model_folder, "--out", "."), "would be replaced, but holds")
+    complains(("place", model_folder, "--out", "file"), "file: a file has this name")
+    complains(("place", model_folder, "--out", "."), "would be replaced, but holds")
 
 
 @pytest.mark.parametrize(
@@ -165,19 +165,19 @@ def test_interrupted_from_the_keyboard(model_folder, told, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("unidad.models.place_source_teacher", interrupt)
-    status, out, err = told("source-teacher", model_folder, "--out", "teacher")
+    monkeypatch.setattr("unidad.models.place.place", interrupt)
+    status, out, err = told("place", model_folder, "--out", "teacher")
     assert (status, out) == (130, [])
-    assert err == ["unidad source-teacher: interrupted; run it again to go on"]
+    assert err == ["unidad place: interrupted; run it again to go on"]
 
 
 def test_a_bug_of_ours_keeps_its_traceback(model_folder, monkeypatch):
     def bug(*_):
         raise IndexError("a bug")
 
-    monkeypatch.setattr("unidad.models.place_source_teacher", bug)
+    monkeypatch.setattr("unidad.models.place.place", bug)
     with pytest.raises(IndexError, match="a bug"):
-        main(["source-teacher", str(model_folder), "--out", "teacher"])
+        main(["place", str(model_folder), "--out", "teacher"])
 
 
 def test_the_shell_sees_the_status():

@@ -8,7 +8,8 @@ import torch
 from adm_reference import Adm, forward, random_state
 from safetensors.torch import load_file
 
-from unidad.models import place_source_teacher
+from unidad.models.place import place
+from unidad.models.recipes import Placing
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.networks.registry import load_backbone
 from unidad.sampling import load_image_model
@@ -27,7 +28,7 @@ def checkpoint(tmp_path):
 @torch.no_grad()
 def test_an_imported_checkpoint_is_a_source_teacher(told, tmp_path):
     assert told("import-adm", "ffhq.pt", "--out", "models/ffhq", *OPTIONS) == (0, [], [])
-    place_source_teacher("models/ffhq", tmp_path / "placed")
+    place(Placing(origin="models/ffhq"), tmp_path / "placed")
     network = load_backbone("placed")
     scaled = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     x = scaled * 6401**0.5

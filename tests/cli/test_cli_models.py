@@ -15,10 +15,10 @@ UNET = f"unet/{WEIGHTS_NAME}"
 
 
 def test_networks_are_put_in_place(model_folder, feature_network, told):
-    assert told("source-teacher", model_folder, "--out", "models/teacher") == (0, [], [])
+    assert told("place", model_folder, "--out", "models/teacher") == (0, [], [])
     given, placed = load_file(model_folder / UNET), load_file(f"models/teacher/{UNET}")
     assert all(torch.equal(given[name], placed[name]) for name in given)
-    assert told("feature-network", feature_network, "--out", "models/features") == (0, [], [])
+    assert told("place", feature_network, "--out", "models/features") == (0, [], [])
     assert load_feature_network("models/features").fingerprint == (
         load_feature_network(feature_network).fingerprint
     )
@@ -44,7 +44,7 @@ def test_a_clip_is_trained(told, monkeypatch):
         (("train-clip", "--batch-size", 7), ("options: batch_size", "multiple of 2")),
         (("train-clip", "--scenes", 3), ("a batch of 256 needs at least 128 scenes",)),
         (("train-clip", "--seed", -1), ("options: seed", "greater than or equal to 0")),
-        (("train-vae", "--steps", 0), ("options: steps", "greater than or equal to 1")),
+        (("train-vae", "--updates", 0), ("options: updates", "greater than or equal to 1")),
         (("train-scene-features", "--instances", 9), ("instances", "equal to 400")),
     ],
 )
@@ -77,6 +77,6 @@ def other_architecture(folder):
 def test_unfit_weights(model_folder, spec, complains, damage, words):
     path = spec("dmd2")
     damage(model_folder)
-    complains(("source-teacher", model_folder, "--out", "teacher"), *words)
+    complains(("place", model_folder, "--out", "teacher"), *words)
     complains(("sample", model_folder, "--out", "i.npz", "--quiet"), *words)
     complains(("train", path, "--out", "run", "--quiet"), *words)

@@ -75,6 +75,6 @@ def test_weights_of_the_wrong_shape(make_subject_spec, stable_diffusion, complai
     name = {"unet": "conv_in.weight", "vae": "encoder.conv_in.weight"}[part]
     save_file(state | {name: state[name][:7].contiguous()}, file)
     words = (f"{part}/{WEIGHTS_NAME}", f"another architecture: '{name}' is (7, ")
-    complains(("text-to-image", "source_teacher", stable_diffusion, "--out", "x"), *words)
+    complains(("place", stable_diffusion, "--out", "x"), *words)
     complains(("train", "spec.json", "--out", "run", "--quiet"), *words)
     complains(("sample", stable_diffusion, "--prompt", "a", "--out", "i.npz", "--quiet"), *words)

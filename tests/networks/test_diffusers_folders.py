@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from unidad.errors import UserError
 from unidad.files import write_json
-from unidad.models import place_source_teacher
+from unidad.models.place import place
+from unidad.models.recipes import Placing
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.networks.registry import load_backbone
 from unidad.sampling import load_image_model
@@ -66,7 +67,7 @@ def flatten(folder):
 @pytest.mark.parametrize("layout", [lambda folder: None, flatten], ids=["folders", "flat"])
 def test_a_ddpm_pipeline_is_a_source_teacher(layout, folder, tmp_path):
     layout(folder)
-    place_source_teacher(str(folder), tmp_path / "placed")
+    place(Placing(origin=str(folder)), tmp_path / "placed")
     network = load_backbone(tmp_path / "placed")
     pipeline = ddpm()
     t = 400
@@ -156,7 +157,7 @@ def test_what_the_contract_cannot_take_is_one_line(
 ):
     change(folder)
     with complaint_of(folder, complaint):
-        place_source_teacher(str(folder), tmp_path / "placed")
+        place(Placing(origin=str(folder)), tmp_path / "placed")
     assert not list(tmp_path.glob("placed*"))
 
 

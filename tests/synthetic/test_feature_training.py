@@ -10,21 +10,26 @@ from unidad.errors import UserError
 from unidad.features.feature_network import load_feature_network
 from unidad.shipped import SHIPPED_FEATURE_NETWORK
 from unidad.synthetic.faces import ATTRIBUTES, DOMAINS, render
-from unidad.synthetic.feature_training import NOISE, damaged, score, train_feature_network
+from unidad.synthetic.feature_training import NOISE, damaged, score, train
+from unidad.synthetic.recipes import FeatureTraining
+
+
+def tiny(updates):
+    return FeatureTraining(seed=1, updates=updates)
 
 
 def test_training_writes_a_network_and_its_card_the_same_each_time(tmp_path, monkeypatch):
     monkeypatch.setattr(feature_training, "HELD_OUT_IMAGES", 4)
     monkeypatch.setattr(feature_training, "PER_DOMAIN", 2)
     for name in "ab":
-        train_feature_network(tmp_path / name, 1, 2, 16, progress=False, command="unidad x")
+        train(tmp_path / name, tiny(2), 16, progress=False, command="unidad x")
     first, second = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
     assert all(torch.equal(first[key], second[key]) for key in first)
     config = load_feature_network(tmp_path / "a").config
     assert (config.domains, config.attributes, config.resolution) == (DOMAINS, ATTRIBUTES, 16)
     card = (tmp_path / "a" / "README.md").read_text()
     weights = (tmp_path / "a" / "model.safetensors").read_bytes()
-    for fact in ("`unidad x`", "seed: 1", "steps: 2 of 10", hashlib.sha256(weights).hexdigest()):
+    for fact in ("`unidad x`", "seed: 1", "updates: 2 of 10", hashlib.sha256(weights).hexdigest()):
         assert fact in card
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
@@ -52,10 +57,10 @@ def test_blur_is_gaussian_and_keeps_the_mean():
         torch.testing.assert_close(variance[strong], blur[strong] ** 2, rtol=0.01, atol=0)
 
 
-@pytest.mark.parametrize(("steps", "resolution"), [(0, 32), (5, 20), (5, 8)])
-def test_impossible_sizes_are_refused(tmp_path, steps, resolution):
+@pytest.mark.parametrize("resolution", [20, 8])
+def test_impossible_sizes_are_refused(tmp_path, resolution):
     with pytest.raises(UserError, match="divisible by 8"):
-        train_feature_network(tmp_path / "x", steps=steps, resolution=resolution)
+        train(tmp_path / "x", tiny(5), resolution)
     assert not (tmp_path / "x").exists()
 
 

@@ -14,13 +14,23 @@ from unidad.networks.guidance import guided
 from unidad.networks.registry import load_backbone
 from unidad.networks.text_to_image_folder import load_codec, load_text_encoder
 from unidad.synthetic.new_text_to_image import new_text_to_image
+from unidad.synthetic.recipes import NewTextToImage
 
 
 @pytest.fixture
-def made(stable_diffusion, tmp_path):
-    text = load_text_encoder(stable_diffusion)
-    network = new_text_to_image(stable_diffusion / "vae", text, tmp_path / "new", [32, 64], seed=5)
-    return network, tmp_path / "new"
+def new(stable_diffusion):
+    """A model with the parts of a tiny pipeline, written into a folder."""
+
+    def make(folder, vae=stable_diffusion / "vae", **settings):
+        text = load_text_encoder(stable_diffusion)
+        return new_text_to_image(vae, text, folder, NewTextToImage(**settings))
+
+    return make
+
+
+@pytest.fixture
+def made(new, tmp_path):
+    return new(tmp_path / "new", channels=(32, 64), seed=5), tmp_path / "new"
 
 
 def test_every_block_attends_to_the_text(made):
@@ -36,13 +46,9 @@ def test_every_block_attends_to_the_text(made):
     assert all(torch.equal(t, network.state_dict()[n]) for n, t in loaded.state_dict().items())
 
 
-def test_the_seed_decides_the_weights(made, stable_diffusion, tmp_path):
-    network, folder = made
-    text = load_text_encoder(folder)
-    again, other = (
-        new_text_to_image(stable_diffusion / "vae", text, tmp_path / str(seed), [32, 64], seed)
-        for seed in (5, 6)
-    )
+def test_the_seed_decides_the_weights(made, new, tmp_path):
+    network, _ = made
+    again, other = (new(tmp_path / str(s), channels=(32, 64), seed=s) for s in (5, 6))
     weights = [net.model.conv_in.weight for net in (network, again, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
@@ -71,14 +77,12 @@ def test_diffusers_alone_draws_what_our_sampler_draws(made):
     assert (expected[0] - expected[1]).abs().max() > expected.std()
 
 
-@pytest.mark.parametrize("channels", [[], [48], [32, 0]])
-def test_unfit_channels_are_one_clear_line(stable_diffusion, tmp_path, channels):
-    text = load_text_encoder(stable_diffusion)
-    with pytest.raises(UserError, match="give one or more multiples of 32"):
-        new_text_to_image(stable_diffusion / "vae", text, tmp_path / "new", channels)
+@pytest.mark.parametrize("channels", [(48,), (32, 80)])
+def test_unfit_channels_are_one_clear_line(new, tmp_path, channels):
+    with pytest.raises(UserError, match="give multiples of 32"):
+        new(tmp_path / "new", channels=channels)
 
 
-def test_a_missing_autoencoder_is_one_clear_line(stable_diffusion, tmp_path):
-    text = load_text_encoder(stable_diffusion)
+def test_a_missing_autoencoder_is_one_clear_line(new, tmp_path):
     with pytest.raises(UserError, match="no such file; an autoencoder's folder holds"):
-        new_text_to_image(tmp_path / "none", text, tmp_path / "new", [32])
+        new(tmp_path / "new", vae=tmp_path / "none")

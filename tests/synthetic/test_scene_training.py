@@ -15,7 +15,7 @@ from unidad.synthetic.scene_training import (
     contrastive_loss,
     draw_batch,
     render_pool,
-    train_scene_network,
+    train,
 )
 from unidad.synthetic.scenes import CATEGORIES, SUBJECTS, instance_scenes, render, training_photos
 from unidad.synthetic.scenes.attributes import APPEARANCE
@@ -91,7 +91,7 @@ def test_batch_shows_several_instances_of_a_class_in_several_pictures(small):
 
 def test_training_writes_a_network_and_its_card_the_same_each_time(small, tmp_path):
     for name in "ab":
-        train_scene_network(tmp_path / name, tiny(1, 2), 16, progress=False, command="unidad x")
+        train(tmp_path / name, tiny(1, 2), 16, progress=False, command="unidad x")
     first, second = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
     assert all(torch.equal(first[key], second[key]) for key in first)
     config = load_scene_network(tmp_path / "a").config
@@ -113,7 +113,7 @@ def test_contrast_leaves_recoloured_pictures_out(small, tmp_path, monkeypatch):
 
     monkeypatch.setattr(scene_training, "contrastive_loss", watched)
     monkeypatch.setattr(scene_training, "RECOLOURED", scene_training.PROPERTIES)
-    train_scene_network(tmp_path / "a", tiny(1, 6), 16, progress=False)
+    train(tmp_path / "a", tiny(1, 6), 16, progress=False)
     assert max(seen) <= 12
     assert 6 * 12 * 0.5 < sum(seen) < 6 * 12 * 0.9
 
@@ -130,5 +130,5 @@ def test_no_named_subject_is_a_training_instance():
 
 def test_an_impossible_resolution_is_refused(tmp_path):
     with pytest.raises(UserError, match="resolution 20 is not a multiple of 16"):
-        train_scene_network(tmp_path / "x", tiny(1), 20)
+        train(tmp_path / "x", tiny(1), 20)
     assert not (tmp_path / "x").exists()

@@ -19,7 +19,7 @@ from unidad.synthetic.vae_training import (
     KL_WEIGHT,
     new_vae,
     peak_signal_to_noise,
-    train_vae,
+    train,
     vae_loss,
 )
 
@@ -42,8 +42,8 @@ def test_signal_to_noise_by_hand():
 def test_training_writes_scaled_latents_and_a_card_the_same_each_time(tmp_path, monkeypatch):
     monkeypatch.setattr(vae_training, "HELD_OUT_IMAGES", 6)
     monkeypatch.setattr(vae_training, "BATCH", 2)
-    tiny = AutoencoderTraining(seed=1, steps=2, scenes=4)
-    psnr = [train_vae(tmp_path / n, tiny, 16, progress=False, command="unidad x") for n in "ab"]
+    tiny = AutoencoderTraining(seed=1, updates=2, scenes=4)
+    psnr = [train(tmp_path / n, tiny, 16, progress=False, command="unidad x") for n in "ab"]
     first, second = (load_file(tmp_path / name / WEIGHTS_NAME) for name in "ab")
     assert all(torch.equal(first[key], second[key]) for key in first)
     torch.manual_seed(1)
@@ -63,12 +63,12 @@ def test_training_writes_scaled_latents_and_a_card_the_same_each_time(tmp_path, 
 
     card = (tmp_path / "a" / "README.md").read_text()
     digest = hashlib.sha256((tmp_path / "a" / WEIGHTS_NAME).read_bytes()).hexdigest()
-    for fact in ("`unidad x`", "seed: 1", "steps: 2 of 2 of 4", f"{psnr[0]:.2f} dB", digest):
+    for fact in ("`unidad x`", "seed: 1", "updates: 2 of 2 of 4", f"{psnr[0]:.2f} dB", digest):
         assert fact in card
     assert (tmp_path / "a" / "reconstructions.png").is_file()
 
 
 def test_an_impossible_resolution_is_one_clear_line(tmp_path):
     with pytest.raises(UserError, match="resolution 20 is not a multiple of 16"):
-        train_vae(tmp_path / "x", AutoencoderTraining(steps=1), 20, progress=False)
+        train(tmp_path / "x", AutoencoderTraining(updates=1), 20, progress=False)
     assert not (tmp_path / "x").exists()

@@ -68,7 +68,10 @@ def add_settings(
     parser.add_argument("--settings", type=Path, help="JSON with the keys below; options go first")
     for name, field in _fields(sections).items():
         kind, several = _kind(field.annotation)
-        if kind is not None:
+        if kind is bool:
+            option = "--" + name.replace("_", "-")
+            parser.add_argument(option, action="store_const", const=True, help=_help(field))
+        elif kind is not None:
             typed = name if name == positional else "--" + name.replace("_", "-")
             nargs = "?" if name == positional else "+" if several else None
             shown = _choices(field.annotation)
@@ -137,7 +140,7 @@ def _kind(annotation: Any) -> tuple[type | None, bool]:
     if get_origin(annotation) is Literal:
         return type(get_args(annotation)[0]), False
     for kind in (annotation, *get_args(annotation)):
-        if kind in (int, float, str):
+        if kind in (int, float, str, bool):
             return kind, False
     return None, False
 
@@ -153,7 +156,7 @@ def _help(field: FieldInfo) -> str:
     text = " ".join((field.description or "").split()).removesuffix(".")
     text = text[0].lower() + text[1:] if text[1:2].islower() else text
     value = field.default
-    if field.is_required() or value is None:
+    if field.is_required() or value in (None, False, ""):
         return text.replace("%", "%%")
     shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
     return f"{text} (default {shown})".replace("%", "%%")

@@ -56,7 +56,7 @@ def _add_export(verbs: Verbs) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from unidad.models import export_run
+    from unidad.models.export import export_run
 
     export_run(options.run, options.out, options.dtype, command_line())
 

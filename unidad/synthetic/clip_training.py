@@ -23,7 +23,7 @@ from unidad.synthetic.scene_tokenizer import MAX_LENGTH, scene_tokenizer
 from unidad.synthetic.scenes import LIVE, Scenes, render, source_scenes
 
 NAME = "synthetic-scenes-clip"
-RESOLUTION, WIDTH = 32, 128
+WIDTH = 128
 VISION_LAYERS, TEXT_LAYERS, HEADS = 4, 3, 4
 SERIES = 1000
 """Added to the seed: series of scenes that no other training uses."""
@@ -49,9 +49,10 @@ class Pool:
     tokens: Tensor
 
 
-def train_clip(
+def train(
     out_dir: str | Path,
     settings: ClipTraining,
+    resolution: int = 32,
     progress: bool = True,
     command: str = "",
 ) -> list[Row]:
@@ -63,6 +64,7 @@ def train_clip(
     Args:
         out_dir: folder that appears, or is replaced, when training is done.
         settings: seed, sizes and updates; the defaults take six minutes on one core.
+        resolution: that the network works at, in pixels: 16 to 128, a multiple of 16.
         progress: show a progress bar.
         command: what was typed, for the card.
 
@@ -70,7 +72,7 @@ def train_clip(
         `clip_fitness` of the network as written.
     """
     code = commit()
-    clip = _trained(settings, progress)
+    clip = _trained(settings, resolution, progress)
     with atomic_folder(Path(out_dir)) as folder:
         save_clip(clip, folder)
         rows = clip_fitness(load_clip(folder), HELD_OUT_SCENES)
@@ -87,6 +89,12 @@ def train_clip(
         }
         (folder / "README.md").write_text(_card(facts, rows))
     return rows
+
+
+def told(rows: list[Row]) -> str:
+    """What a training says of the CLIP that it made."""
+    said = "wrong in {wrong_in}: the right caption is first in {first:.3f}"
+    return "\n".join(said.format(**row) for row in rows)
 
 
 def twins(scenes: Scenes, chance: np.random.Generator) -> Scenes:
@@ -118,14 +126,14 @@ def distinct_batches(
             yield rows[np.unique(captions[rows], return_index=True)[1]]
 
 
-def _trained(settings: ClipTraining, progress: bool) -> Clip:
+def _trained(settings: ClipTraining, resolution: int, progress: bool) -> Clip:
     seed, updates = settings.seed, settings.updates
     tokenizer = scene_tokenizer()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = CLIPModel(_config(tokenizer, settings.patch_size)).train()
+        model = CLIPModel(_config(tokenizer, resolution, settings.patch_size)).train()
     chance = np.random.default_rng(seed)
-    pool = _pool(seed, settings.scenes, tokenizer, chance)
+    pool = render_pool(settings, resolution, tokenizer, chance)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
     )
@@ -148,7 +156,7 @@ def _trained(settings: ClipTraining, progress: bool) -> Clip:
     return Clip(model, tokenizer, [0.5] * 3, [0.5] * 3)
 
 
-def _config(tokenizer: CLIPTokenizer, patch_size: int) -> CLIPConfig:
+def _config(tokenizer: CLIPTokenizer, resolution: int, patch_size: int) -> CLIPConfig:
     shared = {
         "hidden_size": WIDTH,
         "intermediate_size": 4 * WIDTH,
@@ -166,7 +174,7 @@ def _config(tokenizer: CLIPTokenizer, patch_size: int) -> CLIPConfig:
     }
     vision = {
         "num_hidden_layers": VISION_LAYERS,
-        "image_size": RESOLUTION,
+        "image_size": resolution,
         "patch_size": patch_size,
     }
     return CLIPConfig(
@@ -174,10 +182,17 @@ def _config(tokenizer: CLIPTokenizer, patch_size: int) -> CLIPConfig:
     )
 
 
-def _pool(seed: int, pairs: int, tokenizer: CLIPTokenizer, chance: np.random.Generator) -> Pool:
-    scenes = source_scenes(SERIES + seed, range(pairs))
+def render_pool(
+    settings: ClipTraining, resolution: int, tokenizer: CLIPTokenizer, chance: np.random.Generator
+) -> Pool:
+    """Draw all scenes and their twins.
+
+    Raises:
+        UserError: resolution out of range.
+    """
+    scenes = source_scenes(SERIES + settings.seed, range(settings.scenes))
     both = (scenes, twins(scenes, chance))
-    images = np.concatenate([render(part, RESOLUTION) for part in both])
+    images = np.concatenate([render(part, resolution) for part in both])
     said = [caption for part in both for caption in part.captions()]
     distinct, captions = np.unique(said, return_inverse=True)
     return Pool(images, captions, tokenize(tokenizer, distinct.tolist()))

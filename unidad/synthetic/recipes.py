@@ -8,14 +8,41 @@ from pydantic import Field, model_validator
 
 from unidad.config.section import Count, Section, Seed
 
+Channels = Annotated[tuple[Count, ...], Field(min_length=1)]
+
+
+class AtResolution(Section):
+    """What an experiment sets for all networks that are trained for it."""
+
+    resolution: Count = 32
+    """Of the renderings, in pixels: 16 to 128."""
+
+
+class FeatureTraining(Section):
+    """Training of the feature network of synthetic faces (`unidad train-features`)."""
+
+    seed: Seed = 4242
+    """Of renderings, weights and damage; choose one that the benchmark's data do not use."""
+    updates: Count = 4000
+    """Of the optimiser."""
+
+
+class NewTextToImage(Section):
+    """The untrained U-Net of a small text-to-image model (`unidad new-text-to-image`)."""
+
+    channels: Channels = (96, 160)
+    """Of the U-Net's blocks, at halving resolutions: multiples of 32."""
+    seed: Seed = 0
+    """Of its weights."""
+
 
 class AutoencoderTraining(Section):
     """Training of the autoencoder of synthetic scenes (`unidad train-vae`)."""
 
     seed: Seed = 4243
     """Of scenes, weights, order and the posterior's samples."""
-    steps: Count = 2500
-    """Updates."""
+    updates: Count = 2500
+    """Of the optimiser."""
     scenes: Count = 20_000
     """Rendered once, and drawn from at random."""
 
@@ -73,7 +100,7 @@ class SceneModels(Section):
     text_clip: TextClipTraining = TextClipTraining()
     """The CLIP whose text encoder conditions the text-to-image models, and that aligns
     EchoDistill."""
-    channels: Annotated[tuple[Count, ...], Field(min_length=1)] = (96, 160)
+    channels: Channels = NewTextToImage().channels
     """Of the U-Net's blocks, at halving resolutions: multiples of 32."""
     source_teacher: str = "configs/specs/scenes_source.json"
     """Run specification (JSON) of its training; its paths and resolution are the experiment's."""

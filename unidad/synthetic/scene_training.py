@@ -64,7 +64,7 @@ class Pool:
     recoloured: np.ndarray
 
 
-def train_scene_network(
+def train(
     out_dir: str | Path,
     settings: SceneNetworkTraining,
     resolution: int = 32,
@@ -108,6 +108,11 @@ def train_scene_network(
         }
         (folder / "README.md").write_text(_card(facts, found))
     return found
+
+
+def told(found: Fitness) -> str:
+    """What a training says of the network that it made."""
+    return word_table(found.words)
 
 
 def render_pool(config: SceneConfig, settings: SceneNetworkTraining, progress: bool = True) -> Pool:

@@ -35,7 +35,7 @@ HELD_OUT_START, HELD_OUT_IMAGES = 10_000_000, 512
 SHOWN = 10
 
 
-def train_vae(
+def train(
     out: str | Path,
     settings: AutoencoderTraining,
     resolution: int = 32,
@@ -49,7 +49,7 @@ def train_vae(
 
     Args:
         out: folder that appears, or is replaced, when training is done.
-        settings: seed, steps and scenes.
+        settings: seed, updates and scenes.
         resolution: of the images, in pixels: 16 to 128, a multiple of 16.
         progress: show a progress bar.
         command: what was typed, for the card.
@@ -72,7 +72,7 @@ def train_vae(
         facts = {
             "command": f"`{command}`" if command else "not recorded",
             "parameters": f"{sum(p.numel() for p in vae.parameters()):,}",
-            "steps": f"{settings.steps:,} of {BATCH} of {settings.scenes:,} scenes",
+            "updates": f"{settings.updates:,} of {BATCH} of {settings.scenes:,} scenes",
             "seed": str(settings.seed),
             "commit": commit(),
             f"PSNR of {HELD_OUT_IMAGES} held-out scenes": f"{psnr:.2f} dB",
@@ -81,6 +81,11 @@ def train_vae(
         }
         (folder / "README.md").write_text(_card(facts, resolution))
     return psnr
+
+
+def told(psnr: float) -> str:
+    """What a training says of the autoencoder that it made."""
+    return f"{psnr:.2f} dB on held-out scenes"
 
 
 def new_vae(resolution: int) -> AutoencoderKL:
@@ -133,7 +138,7 @@ def peak_signal_to_noise(images: Tensor, truth: Tensor) -> float:
 
 
 def _trained(settings: AutoencoderTraining, resolution: int, progress: bool) -> AutoencoderKL:
-    steps, count = settings.steps, settings.scenes
+    updates, count = settings.updates, settings.scenes
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         vae = new_vae(resolution).to(memory_format=torch.channels_last)
@@ -143,9 +148,9 @@ def _trained(settings: AutoencoderTraining, resolution: int, progress: bool) -> 
         vae.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, LEARNING_RATE, total_steps=steps + 1, pct_start=WARMUP_SHARE
+        optimiser, LEARNING_RATE, total_steps=updates + 1, pct_start=WARMUP_SHARE
     )
-    bar = tqdm(range(steps), desc="autoencoder", unit="step", disable=not progress, mininterval=1.0)
+    bar = tqdm(range(updates), desc="autoencoder", unit="update", disable=not progress)
     for _ in bar:
         images = _tensor(scenes[torch.randint(count, (BATCH,), generator=chance).numpy()])
         with torch.autocast("cpu", torch.bfloat16):

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 from unidad.config.run import SOURCE, SOURCE_STUDENT, SOURCE_TEACHER, RunSpec
 from unidad.methods import METHODS, PRETRAINING
-from unidad.shipped import SHIPPED_SOURCE_TEACHER
+from unidad.models.recipes import is_checkpoint
+from unidad.shipped import SHIPPED_FEATURE_NETWORK, SHIPPED_SOURCE_TEACHER
 from unidad.tasks.plots import NFE, UPDATES, Plot
 from unidad.tasks.rows import HELD_OUT_LABEL, SOURCE_TEACHER_LABEL, TRAINING_LABEL, Row
-from unidad.tasks.task import Task
+from unidad.tasks.task import Task, origin_of
 
 if TYPE_CHECKING:
     from unidad.experiment.config import Config
+
+FEATURE_NETWORK = "feature_network"
 
 
 class Generation(Task):
@@ -30,7 +33,6 @@ class Generation(Task):
         "frechet_distance": "paper FID (Inception, FFHQ 256²)",
         "intra_lpips": "paper Intra-LPIPS (VGG, FFHQ 256²)",
     }
-    shipped_source_teacher: ClassVar = SHIPPED_SOURCE_TEACHER
     name: ClassVar = "generation"
     measures_snapshots: ClassVar = True
 
@@ -69,7 +71,7 @@ class Generation(Task):
     @property
     def feature_network(self) -> str:
         """Folder of the network whose features are compared."""
-        return f"{self.root}/models/feature_network"
+        return f"{self.root}/models/{FEATURE_NETWORK}"
 
     @property
     def measuring_networks(self) -> list[str]:
@@ -119,16 +121,22 @@ class Generation(Task):
         common = {"resolution": config.resolution, "seed": config.data_seed}
         return common | own | {"reference_images": config.evaluation.reference_images}
 
-    def model_specs(self) -> dict[str, dict]:
+    def placed(self) -> dict[str, dict]:
         """Source teacher and feature network."""
         config = self.config
-        return {
-            "specs/models/source_teacher.json": {"source_teacher": config.source_teacher},
-            "specs/models/feature_network.json": {
-                "feature_network": config.feature_network,
-                "published_features": config.published_features.model_dump(),
-            },
+        placed = {
+            SOURCE_TEACHER: origin_of(config.source_teacher, SHIPPED_SOURCE_TEACHER),
+            FEATURE_NETWORK: origin_of(config.feature_network, SHIPPED_FEATURE_NETWORK),
         }
+        if is_checkpoint(config.source_teacher):
+            placed[SOURCE_TEACHER]["resolution"] = config.resolution
+        if config.feature_network == "published":
+            placed[FEATURE_NETWORK] |= config.published_features.model_dump()
+        return {name: spec for name, spec in placed.items() if spec["origin"] != "train"}
+
+    def trained_networks(self) -> dict[str, dict]:
+        """The feature network, as the shipped one was."""
+        return {FEATURE_NETWORK: {}} if self.config.feature_network == "train" else {}
 
     def source_specs(self) -> dict[str, RunSpec]:
         """The denoising loss on the source set, from a fresh network."""

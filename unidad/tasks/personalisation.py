@@ -10,7 +10,6 @@ from unidad.config.run import (
     ORIGINS,
     SOURCE,
     SOURCE_STUDENT,
-    SOURCE_TEACHER,
     MethodSettings,
     RunSpec,
 )
@@ -18,7 +17,7 @@ from unidad.config.text_to_image import Prior, Prompts, TextToImage
 from unidad.data.prompts import STANDARD, fill, read_prompts
 from unidad.features.protocols import PROTOCOLS
 from unidad.methods.specs import load_spec
-from unidad.shipped import SHIPPED_SCENE_SOURCE
+from unidad.shipped import SHIPPED_TEXT_TO_IMAGE
 from unidad.tasks.plots import UPDATES, Plot
 from unidad.tasks.rows import (
     HELD_OUT_LABEL,
@@ -29,7 +28,7 @@ from unidad.tasks.rows import (
     Run,
     shots_name,
 )
-from unidad.tasks.task import Task
+from unidad.tasks.task import Task, origin_of
 
 if TYPE_CHECKING:
     from unidad.experiment.config import Config
@@ -80,7 +79,6 @@ class Personalisation(Task):
         "inter_lpips": "paper Inter-LPIPS (SD 1.5, 512²)",
     }
     mean_of_targets: ClassVar = ALL_SUBJECTS
-    shipped_source_teacher: ClassVar = SHIPPED_SCENE_SOURCE
     name: ClassVar = "personalisation"
     measures_snapshots: ClassVar = False
 
@@ -231,31 +229,28 @@ class Personalisation(Task):
         photos = f"data/{target}/{shots_name(shots)}.npz"
         return [*rows, Row(target, shots, TRAINING_LABEL, None, photos)]
 
-    def model_specs(self) -> dict[str, dict]:
-        """Source models, the networks that measure, and those that are trained here."""
-        config = self.config
-        return {
-            f"specs/models/{SOURCE_TEACHER}.json": {SOURCE_TEACHER: config.source_teacher},
-            f"specs/models/{SOURCE_STUDENT}.json": {
-                SOURCE_STUDENT: config.source_student,
-                "student_unet": config.personalisation.student_unet,
-            },
-            "specs/models/measuring.json": {"protocol": config.personalisation.protocol},
-            **{f"specs/models/{name}.json": spec for name, spec in self._scene_models().items()},
+    def placed(self) -> dict[str, dict]:
+        """The source's models."""
+        placed = {
+            role: origin_of(getattr(self.config, role), folder)
+            for role, folder in SHIPPED_TEXT_TO_IMAGE.items()
         }
+        return {name: spec for name, spec in placed.items() if spec["origin"] != "train"}
 
-    def _scene_models(self) -> dict[str, dict]:
-        """Name of a network of the scenes that is trained here → how."""
+    def trained_networks(self) -> dict[str, dict]:
+        """Parts of the source's models, and the networks that measure."""
         settings, trained = self.config.personalisation.scene_models, []
         if self.config.source_teacher == "train":
             trained += ["autoencoder", "text_clip"]
         if self.config.feature_network == "train":
             trained += ["clip", "encoder"]
-        resolution = {"resolution": self.config.resolution}
-        specs = {name: resolution | getattr(settings, name).model_dump() for name in trained}
+        specs = {name: getattr(settings, name).model_dump() for name in trained}
+        for name in ("autoencoder", "encoder"):
+            if name in specs:
+                specs[name]["resolution"] = self.config.resolution
         if self.config.source_teacher == "train":
             specs["untrained"] = {"channels": settings.channels}
-        return specs
+        return specs | {"measuring": {"protocol": self.config.personalisation.protocol}}
 
     def drawing_specs(self) -> dict[str, dict]:
         """Prompts of each subject, of its class, and of images for prior preservation."""

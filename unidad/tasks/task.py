@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from unidad.config.run import MethodSettings, RunSpec
 from unidad.config.text_to_image import TextToImage
+from unidad.shipped import shipped_origin
 from unidad.tasks.plots import Plot
 from unidad.tasks.rows import Row, Run
 
@@ -37,8 +38,6 @@ class Task(ABC):
     """Metric → heading of the papers' numbers in tables."""
     mean_of_targets: ClassVar[str | None] = None
     """What the mean over the targets is called in tables; None: there is none."""
-    shipped_source_teacher: ClassVar[Path]
-    """Model folder."""
     measures_snapshots: ClassVar[bool]
     """Whether the models that a run keeps on the way are measured."""
 
@@ -89,8 +88,12 @@ class Task(ABC):
         """The settings that a rendered data set, of a target or of the source, is made with."""
 
     @abstractmethod
-    def model_specs(self) -> dict[str, dict]:
-        """Path below the experiment's folder → how a model that all runs share comes about."""
+    def placed(self) -> dict[str, dict]:
+        """Name of a model or network that is taken as it is → what `unidad place` reads."""
+
+    @abstractmethod
+    def trained_networks(self) -> dict[str, dict]:
+        """Name of a network of the benchmark that is trained here → what its verb reads."""
 
     @abstractmethod
     def source_specs(self) -> dict[str, RunSpec]:
@@ -103,11 +106,6 @@ class Task(ABC):
     @abstractmethod
     def given_models(self) -> dict[str, str]:
         """Key of the configuration → the model it names: a path, or shipped, train, published."""
-
-    def source_teacher_origin(self) -> Path:
-        """Where the source teacher comes from; ``train`` is a path where nothing is."""
-        given = self.config.source_teacher
-        return self.shipped_source_teacher if given == "shipped" else Path(given)
 
     @abstractmethod
     def published_networks(self) -> list[str]:
@@ -129,3 +127,8 @@ class Task(ABC):
     def shown_prompts(self) -> dict[str, list[str]]:
         """Target → prompts of its images, without the rare token; empty where there are none."""
         return {}
+
+
+def origin_of(given: str, folder: Path) -> dict[str, str]:
+    """What `unidad place` reads of a configured model; ``shipped`` means this folder."""
+    return {"origin": shipped_origin(folder) if given == "shipped" else given}

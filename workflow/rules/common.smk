@@ -28,6 +28,7 @@ TARGETS = PLAN.config.targets
 ROWS = {row.metrics: row for row in PLAN.rows()}
 RUNS = {run.key: run for run in PLAN.runs()}
 MODELS = [PLAN.source_teacher, *map(PLAN.model, PLAN.runs())]
+PLACED = PLAN.task.placed()
 FOLLOWED = {
     followed: row for row in ROWS.values() if (followed := PLAN.followed_run(row))
 }

@@ -24,44 +24,22 @@ if PLAN.config.source_teacher == "train":
         shell:
             "({params.unidad} train {input.spec} --watching {input.watching}"
             " --out {params.folder} --threads {threads}"
-            " && python -m unidad source-teacher {params.folder}/model --out {output.model}) > {log} 2>&1"
+            " && python -m unidad place {params.folder}/model --out {output.model}) > {log} 2>&1"
 
-else:
 
-    rule source_teacher:
+if PLAN.config.feature_network == "train":
+
+    rule train_features:
         input:
-            f"{SPECS}/models/source_teacher.json",
-            if_there(PLAN.config.source_teacher),
+            spec=f"{SPECS}/models/feature_network.json",
         output:
-            directory(PLAN.source_teacher),
+            directory(PLAN.task.feature_network),
         log:
-            f"{ROOT}/logs/source_teacher.log",
+            f"{ROOT}/logs/feature_network.log",
         benchmark:
-            f"{ROOT}/benchmarks/source_teacher.tsv"
+            f"{ROOT}/benchmarks/feature_network.tsv"
         conda:
             "../../envs/unidad.yaml"
-        params:
-            origin=PLAN.config.source_teacher,
-            resolution=PLAN.config.resolution,
         shell:
-            "python -m unidad source-teacher {params.origin:q} --resolution {params.resolution}"
-            " --out {output} > {log} 2>&1"
-
-
-rule feature_network:
-    input:
-        f"{SPECS}/models/feature_network.json",
-    output:
-        directory(PLAN.task.feature_network),
-    log:
-        f"{ROOT}/logs/feature_network.log",
-    benchmark:
-        f"{ROOT}/benchmarks/feature_network.tsv"
-    conda:
-        "../../envs/unidad.yaml"
-    params:
-        origin=PLAN.config.feature_network,
-        published=PLAN.config.published_features,
-    shell:
-        "python -m unidad feature-network {params.origin:q} --out {output}"
-        " --mode {params.published.mode} --trunk {params.published.trunk} > {log} 2>&1"
+            "python -m unidad train-features --settings {input.spec} --out {output}"
+            " --threads {threads} > {log} 2>&1"

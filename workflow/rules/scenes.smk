@@ -1,14 +1,13 @@
 # Personalisation's source models and the networks that it measures with: trained on synthetic scenes
 # where the configuration says `train`. The U-Nets resume from their checkpoints, the rest is brief.
 
-SCENE_MODELS = PLAN.config.personalisation.scene_models
 SOURCE_SPECS = PLAN.task.source_specs()
 MEASURING_TRAINED = PLAN.config.feature_network == "train"
 
 
 rule train_clip:
     input:
-        f"{SPECS}/models/{{clip}}.json",
+        spec=f"{SPECS}/models/{{clip}}.json",
     output:
         directory(f"{ROOT}/models/{{clip}}"),
     log:
@@ -19,17 +18,14 @@ rule train_clip:
         clip=one_of(["text_clip", *(["clip"] if MEASURING_TRAINED else [])]),
     conda:
         "../../envs/unidad.yaml"
-    params:
-        of=lambda wildcards: getattr(SCENE_MODELS, wildcards.clip),
     shell:
-        "python -m unidad train-clip --seed {params.of.seed} --updates {params.of.updates}"
-        " --batch-size {params.of.batch_size} --patch-size {params.of.patch_size}"
-        " --scenes {params.of.scenes} --out {output} --threads {threads} > {log} 2>&1"
+        "python -m unidad train-clip --settings {input.spec} --out {output}"
+        " --threads {threads} > {log} 2>&1"
 
 
 rule train_autoencoder:
     input:
-        f"{SPECS}/models/autoencoder.json",
+        spec=f"{SPECS}/models/autoencoder.json",
     output:
         directory(PLAN.task.autoencoder),
     log:
@@ -38,12 +34,8 @@ rule train_autoencoder:
         f"{ROOT}/benchmarks/autoencoder.tsv"
     conda:
         "../../envs/unidad.yaml"
-    params:
-        of=SCENE_MODELS.autoencoder,
-        resolution=PLAN.config.resolution,
     shell:
-        "python -m unidad train-vae --seed {params.of.seed} --steps {params.of.steps}"
-        " --scenes {params.of.scenes} --resolution {params.resolution} --out {output}"
+        "python -m unidad train-vae --settings {input.spec} --out {output}"
         " --threads {threads} > {log} 2>&1"
 
 
@@ -60,11 +52,9 @@ rule new_text_to_image:
         f"{ROOT}/benchmarks/untrained.tsv"
     conda:
         "../../envs/unidad.yaml"
-    params:
-        channels=SCENE_MODELS.channels,
     shell:
-        "python -m unidad new-text-to-image --vae {input.vae} --clip {input.clip}"
-        " --channels {params.channels} --out {output} > {log} 2>&1"
+        "python -m unidad new-text-to-image --settings {input.spec} --vae {input.vae}"
+        " --clip {input.clip} --out {output} > {log} 2>&1"
 
 
 rule train_source:
@@ -90,14 +80,14 @@ rule train_source:
     shell:
         "({params.unidad} train {input.spec} --watching {input.watching}"
         " --out {params.folder} --threads {threads}"
-        " && python -m unidad text-to-image {wildcards.role} {params.folder}/model --out {output}) > {log} 2>&1"
+        " && python -m unidad place {params.folder}/model --out {output}) > {log} 2>&1"
 
 
 if MEASURING_TRAINED:
 
     rule train_encoder:
         input:
-            f"{SPECS}/models/encoder.json",
+            spec=f"{SPECS}/models/encoder.json",
         output:
             directory(PLAN.task.encoder),
         log:
@@ -106,12 +96,8 @@ if MEASURING_TRAINED:
             f"{ROOT}/benchmarks/encoder.tsv"
         conda:
             "../../envs/unidad.yaml"
-        params:
-            of=SCENE_MODELS.encoder,
-            resolution=PLAN.config.resolution,
         shell:
-            "python -m unidad train-scene-features --seed {params.of.seed} --updates {params.of.updates}"
-            " --instances {params.of.instances} --resolution {params.resolution} --out {output}"
+            "python -m unidad train-scene-features --settings {input.spec} --out {output}"
             " --threads {threads} > {log} 2>&1"
 
 else:

@@ -1,24 +1,4 @@
-# What only personalisation has: text-to-image models of the source, and images of a class for
-# prior preservation.
-
-
-rule text_to_image:
-    input:
-        f"{SPECS}/models/{{role}}.json",
-    output:
-        directory(f"{ROOT}/models/{{role}}"),
-    log:
-        f"{ROOT}/logs/{{role}}.log",
-    benchmark:
-        f"{ROOT}/benchmarks/{{role}}.tsv"
-    wildcard_constraints:
-        role=one_of({"source_teacher", "source_student"} - set(SOURCE_SPECS)),
-    conda:
-        "../../envs/unidad.yaml"
-    params:
-        origin=lambda wildcards: getattr(PLAN.config, wildcards.role),
-    shell:
-        "python -m unidad text-to-image {wildcards.role} {params.origin:q} --out {output} > {log} 2>&1"
+# What only personalisation has: images of a class for prior preservation.
 
 
 rule class_images:

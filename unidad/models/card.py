@@ -1,0 +1,65 @@
+"""A model folder and the card that says what it is and how to draw with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from unidad.files import atomic_folder, sha256
+from unidad.networks.registry import model_weights
+from unidad.sampling import ImageModel
+
+DRAWING = """```python
+from unidad.pipeline import UnidadPipeline
+
+images = UnidadPipeline.from_pretrained("NAME")(batch_size=16, seed=0).images
+```
+
+The sampler and its noise levels are stored in `model_index.json`.
+"""
+DRAWING_PROMPTS = """```python
+from diffusers import StableDiffusionPipeline
+
+pipeline = StableDiffusionPipeline.from_pretrained("NAME")
+image = pipeline("a red cat", num_inference_steps={nfe}, guidance_scale={guidance_scale}).images[0]
+```
+
+The noise levels are stored in `scheduler/`.
+"""
+
+
+def write_model(
+    save: Callable[[Path], None],
+    out: Path,
+    facts: Mapping[str, object],
+    command: str,
+    drawing: str = DRAWING,
+) -> None:
+    """Write a model folder and its card, ``README.md``.
+
+    Args:
+        save: writes the model into a folder.
+        out: model folder.
+        facts: what the card tells, in reading order.
+        command: what was typed.
+        drawing: how to draw with the model, NAME being the folder's.
+    """
+    with atomic_folder(out) as partial:
+        save(partial)
+        weights = model_weights(partial)
+        facts = {
+            **facts,
+            "exported by": f"`{command}`",
+            f"sha256 of {weights.name}": f"`{sha256(weights)}`",
+        }
+        rows = "\n".join(f"- {key}: {value}" for key, value in facts.items())
+        name = out.resolve().name
+        card = f"# {name}\n\n{rows}\n\n{drawing.replace('NAME', name)}"
+        (partial / "README.md").write_text(card)
+
+
+def saving(model: ImageModel, dtype: str) -> Callable[[Path], None]:
+    """What writes a model into a folder, its weights as ``float32`` or ``bfloat16``."""
+    if dtype == "bfloat16":
+        model.network.model.bfloat16()
+    return model.save

@@ -1,0 +1,51 @@
+"""A trained student, exported for use elsewhere."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import torch
+
+from unidad.files import read_json
+from unidad.models.card import DRAWING, DRAWING_PROMPTS, saving, write_model
+from unidad.networks.text_to_image import copy_text_to_image
+from unidad.networks.text_to_image_folder import is_text_to_image
+from unidad.sampling import load_image_model
+
+
+def export_run(run: Path, out: Path, dtype: str = "float32", command: str = "") -> None:
+    """Copy a run's model, with a card that says what it is and how to draw with it.
+
+    Args:
+        run: a run's folder, with ``model/`` and ``training.json``.
+        out: folder to write.
+        dtype: ``float32`` (draws the evaluation's very images) or ``bfloat16`` (half the size).
+        command: what was typed, for the card.
+
+    Raises:
+        UserError: the run has no finished model.
+    """
+    summary = read_json(run / "training.json", "no finished run is here; train it to its end")
+    if is_text_to_image(run / "model"):
+        save = functools.partial(copy_text_to_image, run / "model", dtype=getattr(torch, dtype))
+        drawing = DRAWING_PROMPTS.format(
+            nfe=summary["nfe"], guidance_scale=summary["guidance_scale"]
+        )
+    else:
+        save, drawing = saving(load_image_model(run / "model"), dtype), DRAWING
+    write_model(save, out, _facts_of_run(summary, dtype), command, drawing)
+
+
+def _facts_of_run(summary: dict, dtype: str) -> dict[str, object]:
+    return {
+        "method": summary.get("method"),
+        "trained on": f"{summary.get('target')}, shots {summary.get('shots') or 'all'}",
+        "seed": summary.get("seed"),
+        "student updates": f"{summary['updates']['student']:,}",
+        "training images seen": f"{summary.get('images_seen', 0):,}",
+        "training time": f"{summary['seconds'] / 60:.0f} minutes",
+        "parameters": f"{summary['parameters']:,}, stored as {dtype}",
+        "network evaluations an image": summary.get("nfe"),
+        "commit": summary.get("commit"),
+    }
