@@ -18,7 +18,7 @@ OPTIONS = (
 )
 ON_GPU = {"train_source_teacher", "train", "sample", "features", "trajectory"}
 ON_CPU = {
-    *("prepare_source", "prepare_target", "contact_sheet", "feature_network"),
+    *("prepare_source", "prepare_target", "contact_sheet", "place"),
     *("evaluate", "report"),
 }
 ROUTES = ("alone", "cancelled", "overtime")

@@ -1,0 +1,59 @@
+"""How the benchmark's networks are trained: AdamW, one cycle of the rate, a progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Settings of the optimiser that no recipe names.
+
+    Attributes:
+        name: of what is trained, for the progress bar.
+        rate: the largest learning rate.
+        warmup_share: of the updates, over which the rate rises; after them it falls to nothing.
+        weight_decay: AdamW's.
+        clip_norm: largest norm of the gradient; None: any.
+        fused: AdamW in one kernel, which rounds otherwise.
+    """
+
+    name: str
+    rate: float
+    warmup_share: float
+    weight_decay: float
+    clip_norm: float | None = None
+    fused: bool | None = None
+
+    def run(
+        self, network: nn.Module, loss: Callable[[int], Tensor], updates: int, progress: bool = True
+    ) -> None:
+        """Train a network.
+
+        Args:
+            network: whose parameters are trained.
+            loss: number of the update, from 0 → its loss, a scalar.
+            updates: of the optimiser.
+            progress: show a progress bar.
+        """
+        optimiser = torch.optim.AdamW(
+            network.parameters(), lr=self.rate, weight_decay=self.weight_decay, fused=self.fused
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, self.rate, total_steps=updates + 1, pct_start=self.warmup_share
+        )
+        bar = tqdm(range(updates), desc=self.name, unit="update", disable=not progress)
+        for update in bar:
+            found = loss(update)
+            optimiser.zero_grad(set_to_none=True)
+            found.backward()
+            if self.clip_norm is not None:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), self.clip_norm)
+            optimiser.step()
+            schedule.step()
+            bar.set_postfix(loss=f"{found.item():.3f}", refresh=False)
