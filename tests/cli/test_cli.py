@@ -26,7 +26,7 @@ VERBS = {
     *("fitness", "train", "sample", "features", "evaluate", "report", "export", "schema"),
     *("import-adm", "check-model", "train-scene-features", "scene-fitness"),
     *("fetch", "unpack", "doctor"),
-    *("train-clip", "train-vae", "new-text-to-image", "measuring-networks"),
+    *("train-clip", "train-vae", "new-text-to-image"),
 }
 LIGHT = """
 import contextlib, io, json, sys

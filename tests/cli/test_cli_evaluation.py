@@ -41,10 +41,6 @@ def test_mistakes_in_a_row_specification(complains, feature_network, image_set):
 
 def test_mistakes_in_measuring_a_subject(complains, image_set):
     image_set.save("images.npz")
-    folders = ("--clip", "c", "--encoder", "e")
-    complains(
-        ("measuring-networks", "paper", *folders), "'paper' is unknown; choose one of synthetic"
-    )
     features = ("features", "images.npz", "--network", "c", "--out", "f.npz")
     complains(features, "c/config.json: no such file; the folder of a feature network has it")
     write_json(Path("typo.json"), {"prompt": ["a cat"]})

@@ -1,7 +1,6 @@
 """The verbs that measure a subject, one after the other, as the workflow calls them."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,13 +50,3 @@ def test_evaluate_measures_rows_with_prompts(subject_row, tmp_path):
     assert call("evaluate", tmp_path / "row.json", "--out", tmp_path / "m.json", "--quiet") == 0
     written = json.loads((tmp_path / "m.json").read_text())
     assert written == evaluate_row(subject_row, progress=False)
-
-
-def test_published_networks_are_put_in_place(tmp_path):
-    folders = ("--clip", tmp_path / "c", "--encoder", tmp_path / "e")
-    assert call("measuring-networks", "echodistill", *folders) == 0
-    notes = [json.loads((Path(f) / "config.json").read_text()) for f in folders[1::2]]
-    assert notes == [
-        {"published": "openai/clip-vit-large-patch14-336"},
-        {"published": "facebook/dinov2-large"},
-    ]

@@ -1,62 +1,33 @@
-import json
-
-import numpy as np
 import pytest
 
 from unidad.errors import UserError
 from unidad.features import pretrained
-from unidad.features.clip import load_clip, save_clip
-from unidad.features.extractors import load_extractor
 from unidad.features.pretrained import FOLDER, published_folder
 from unidad.features.protocols import (
     PROTOCOLS,
-    SubjectProtocol,
     find_protocol,
-    place_networks,
 )
-from unidad.features.scene_network import load_scene_network
 
 
 def test_the_protocols_are_those_of_the_papers():
     names = {name: (p.clip, p.encoder, p.clamp) for name, p in PROTOCOLS.items()}
-    assert names["unidad"] == ("openai/clip-vit-base-patch32", "facebook/dino-vits16", False)
+    assert names["unidad"] == (
+        "published:openai/clip-vit-base-patch32",
+        "published:facebook/dino-vits16",
+        False,
+    )
     assert names["echodistill"] == (
-        "openai/clip-vit-large-patch14-336",
-        "facebook/dinov2-large",
+        "published:openai/clip-vit-large-patch14-336",
+        "published:facebook/dinov2-large",
         True,
     )
-    assert not names["synthetic"][2]
+    assert names["synthetic"] == (
+        "shipped:synthetic-scenes-clip",
+        "shipped:synthetic-scenes-features",
+        False,
+    )
     with pytest.raises(UserError, match="'dreambooth' is unknown; choose one of synthetic, unidad"):
         find_protocol("dreambooth")
-
-
-def test_networks_of_folders_are_copied(saved_clip, encoder_folder, tmp_path, sets):
-    protocol = SubjectProtocol(saved_clip, encoder_folder)
-    place_networks(protocol, tmp_path / "a", tmp_path / "b")
-    images = sets["samples"].images
-    found, encoder = (load_extractor(tmp_path / name) for name in "ab")
-    assert np.array_equal(found.images(images), load_clip(saved_clip).images(images))
-    expected = load_scene_network(encoder_folder)
-    assert np.array_equal(encoder.embed(images), expected.embed(images))
-    (encoder_folder / "model.safetensors").unlink()
-    with pytest.raises(UserError, match=r"model\.safetensors: no such file"):
-        place_networks(protocol, tmp_path / "c", tmp_path / "d")
-
-
-def test_published_networks_are_noted_and_found_when_needed(
-    clip, dino, tmp_path, sets, monkeypatch
-):
-    save_clip(clip, tmp_path / "clip-vit-base-patch32")
-    place_networks(PROTOCOLS["unidad"], tmp_path / "a", tmp_path / "b")
-    note = json.loads((tmp_path / "b" / "config.json").read_text())
-    assert note == {"published": "facebook/dino-vits16"}
-    monkeypatch.setenv(FOLDER, str(tmp_path))
-    images = sets["samples"].images
-    found = load_extractor(tmp_path / "a", tmp_path / "b")
-    rows = found.features(images)
-    assert np.array_equal(rows["clip"], clip.images(images))
-    assert rows["instance"].shape == (6, 16)
-    assert np.array_equal(found.texts(["a cat"]), clip.texts(["a cat"]))
 
 
 def test_a_folder_of_weights_that_lacks_a_model_says_how_to_get_it(tmp_path, monkeypatch):

@@ -6,6 +6,10 @@ from adm_reference import Adm, random_state
 from safetensors.torch import load_file
 
 from unidad.errors import UserError
+from unidad.features.clip import save_clip
+from unidad.features.extractors import load_extractor
+from unidad.features.pretrained import FOLDER
+from unidad.features.protocols import PROTOCOLS
 from unidad.files import write_json
 from unidad.models.place import place
 from unidad.models.recipes import Placing
@@ -95,3 +99,46 @@ def test_a_malicious_checkpoint_is_refused_in_one_line(tmp_path, monkeypatch):
     (line,) = str(caught.value).splitlines()
     assert line.startswith("bad.pt: holds a pickled '")
     assert [path.name for path in tmp_path.iterdir()] == ["bad.pt"]
+
+
+def test_networks_that_measure_a_subject_are_copied(saved_clip, encoder_folder, tmp_path, sets):
+    images = sets["samples"].images
+    for origin, name in ((saved_clip, "a"), (encoder_folder, "b")):
+        place(Placing(origin=str(origin)), tmp_path / name)
+        expected = load_extractor(origin).features(images)
+        found = load_extractor(tmp_path / name).features(images)
+        assert expected.keys() == found.keys()
+        assert all(np.array_equal(rows, found[key]) for key, rows in expected.items())
+    (encoder_folder / "model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"model\.safetensors: no such file"):
+        place(Placing(origin=str(encoder_folder)), tmp_path / "c")
+
+
+def test_published_networks_are_noted_and_found_when_needed(
+    clip, dino, tmp_path, sets, monkeypatch
+):
+    save_clip(clip, tmp_path / "clip-vit-base-patch32")
+    for name in ("clip", "encoder"):
+        place(Placing(origin=getattr(PROTOCOLS["unidad"], name)), tmp_path / name)
+    note = json.loads((tmp_path / "encoder" / "config.json").read_text())
+    assert note == {"published": "facebook/dino-vits16"}
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    images = sets["samples"].images
+    found = load_extractor(tmp_path / "clip", tmp_path / "encoder")
+    rows = found.features(images)
+    assert np.array_equal(rows["clip"], clip.images(images))
+    assert rows["instance"].shape == (6, 16)
+    assert np.array_equal(found.texts(["a cat"]), clip.texts(["a cat"]))
+
+
+def test_inception_and_lpips_are_noted_with_their_settings(tmp_path):
+    place(Placing(origin="published", mode="clean"), tmp_path / "placed")
+    note = json.loads((tmp_path / "placed" / "config.json").read_text())
+    assert note == {"published": {"mode": "clean", "trunk": "vgg"}}
+
+
+def test_what_ships_is_found_by_its_name(tmp_path):
+    place(Placing(origin="shipped:synthetic-faces-features"), tmp_path / "placed")
+    assert load_extractor(tmp_path / "placed").name == "synthetic-faces"
+    with pytest.raises(UserError, match="shipped:faces: nothing of this name ships; choose one of"):
+        place(Placing(origin="shipped:faces"), tmp_path / "other")

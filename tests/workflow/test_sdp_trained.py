@@ -94,7 +94,7 @@ def test_one_command_trains_the_shipped_models_anew(checkout):
     for rule in ("train_autoencoder", "new_text_to_image", "train_source", "train_encoder"):
         assert f"rule {rule}:" in said
     assert said.count("rule train_clip:") == 2
-    assert "measuring_networks" not in said
+    assert "rule place:" not in said
     folder = checkout / "results/anew/specs"
     for name in ("source", "student"):
         shipped = load_spec(checkout / f"configs/specs/scenes_{name}.json")

@@ -12,7 +12,6 @@ from unidad.files import read_json, write_json
 def add_verbs(verbs: Verbs) -> None:
     """Add this module's verbs, in the order of the help."""
     _add_features(verbs)
-    _add_measuring_networks(verbs)
     _add_evaluate(verbs)
 
 
@@ -52,25 +51,6 @@ def _features(options: argparse.Namespace) -> None:
     prompts = [*images.captions, *settings.get("prompts", ())]
     prompts = [without_token(prompt, options.rare_token) for prompt in prompts]
     cached_features(images, load_extractor(*options.network), options.out, prompts)
-
-
-def _add_measuring_networks(verbs: Verbs) -> None:
-    parser = add_verb(
-        verbs,
-        "measuring-networks",
-        _measuring_networks,
-        "put in place the networks that a subject is measured with: CLIP and an instance encoder",
-        "measuring-networks synthetic --clip models/clip --encoder models/encoder",
-    )
-    parser.add_argument("protocol", help="synthetic, unidad or echodistill")
-    parser.add_argument("--clip", type=Path, required=True, help="folder to write")
-    parser.add_argument("--encoder", type=Path, required=True, help="folder to write")
-
-
-def _measuring_networks(options: argparse.Namespace) -> None:
-    from unidad.features.protocols import find_protocol, place_networks
-
-    place_networks(find_protocol(options.protocol), options.clip, options.encoder)
 
 
 def _add_evaluate(verbs: Verbs) -> None:

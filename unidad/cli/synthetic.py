@@ -70,17 +70,15 @@ FITNESS = {
     "fitness": (
         "show that a feature network is fit for use: distances against known corruptions",
         SHIPPED_FEATURE_NETWORK,
-        "feature_network",
         "fitness",
     ),
     "scene-fitness": (
         "show that a scene network is fit for use: subjects told from look-alikes, words read",
         SHIPPED_SCENE_NETWORK,
-        "scene_network",
         "scene_fitness",
     ),
 }
-"""Verb → its help, the network that it examines by default, its kind, its module."""
+"""Verb → its help, the network that it examines by default, its module."""
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -91,8 +89,8 @@ def add_verbs(verbs: Verbs) -> None:
         parser.add_argument("--out", type=Path, required=True, help="folder to write")
         add_settings(parser, verb.recipe, AtResolution)
         add_threads_and_quiet(parser)
-    for name, (help_, network, kind, module) in FITNESS.items():
-        parser = add_verb(verbs, name, partial(_examine, kind, module), help_, f"{name} --out docs")
+    for name, (help_, network, module) in FITNESS.items():
+        parser = add_verb(verbs, name, partial(_examine, module), help_, f"{name} --out docs")
         parser.add_argument("--network", type=Path, default=network, help="folder (default: ours)")
         parser.add_argument("--out", type=Path, required=True, help="folder of table and plot")
         add_threads_and_quiet(parser)
@@ -107,10 +105,11 @@ def _train(verb: Verb, options: argparse.Namespace) -> None:
     print(module.told(found))
 
 
-def _examine(kind: str, module: str, options: argparse.Namespace) -> None:
-    load = getattr(import_module(f"unidad.features.{kind}"), f"load_{kind}")
+def _examine(module: str, options: argparse.Namespace) -> None:
+    from unidad.features.extractors import load_extractor
+
     write_fitness = import_module(f"unidad.synthetic.{module}").write_fitness
-    write_fitness(load(options.network), options.out, progress=not options.quiet)
+    write_fitness(load_extractor(options.network), options.out, progress=not options.quiet)
 
 
 def _add_new_text_to_image(verbs: Verbs) -> None:

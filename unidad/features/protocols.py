@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 from unidad.errors import UserError
-from unidad.features.extractors import load_extractor, save_published
-from unidad.files import atomic_folder
-from unidad.shipped import SHIPPED_CLIP, SHIPPED_SCENE_NETWORK
+from unidad.shipped import SHIPPED_CLIP, SHIPPED_SCENE_NETWORK, shipped_origin
 
 
 @dataclass(frozen=True)
@@ -17,21 +13,25 @@ class SubjectProtocol:
     """How fidelity is measured.
 
     Attributes:
-        clip: folder of CLIP, or its name on the Hugging Face hub.
-        encoder: of the instance encoder, likewise.
+        clip: where CLIP comes from, as `unidad place` reads it.
+        encoder: where the instance encoder comes from, likewise.
         clamp: count negative cosines as 0.
     """
 
-    clip: Path | str
-    encoder: Path | str
+    clip: str
+    encoder: str
     clamp: bool = False
 
 
 PROTOCOLS = {
-    "synthetic": SubjectProtocol(SHIPPED_CLIP, SHIPPED_SCENE_NETWORK),
-    "unidad": SubjectProtocol("openai/clip-vit-base-patch32", "facebook/dino-vits16"),
+    "synthetic": SubjectProtocol(
+        shipped_origin(SHIPPED_CLIP), shipped_origin(SHIPPED_SCENE_NETWORK)
+    ),
+    "unidad": SubjectProtocol(
+        "published:openai/clip-vit-base-patch32", "published:facebook/dino-vits16"
+    ),
     "echodistill": SubjectProtocol(
-        "openai/clip-vit-large-patch14-336", "facebook/dinov2-large", clamp=True
+        "published:openai/clip-vit-large-patch14-336", "published:facebook/dinov2-large", clamp=True
     ),
 }
 
@@ -45,25 +45,3 @@ def find_protocol(name: str) -> SubjectProtocol:
     if name not in PROTOCOLS:
         raise UserError(f"protocol {name!r} is unknown; choose one of {', '.join(PROTOCOLS)}")
     return PROTOCOLS[name]
-
-
-def place_networks(protocol: SubjectProtocol, clip: Path, encoder: Path) -> None:
-    """Put a protocol's networks in place: copies of shipped ones, notes of published ones.
-
-    Weights of published ones are looked for when first needed.
-
-    Args:
-        protocol: see `find_protocol`.
-        clip: folder to write, for `load_extractor`.
-        encoder: likewise.
-
-    Raises:
-        UserError: a shipped network is unfit.
-    """
-    for origin, folder in ((protocol.clip, clip), (protocol.encoder, encoder)):
-        with atomic_folder(folder) as partial:
-            if isinstance(origin, Path):
-                load_extractor(origin)
-                shutil.copytree(origin, partial, dirs_exist_ok=True)
-            else:
-                save_published(origin, partial)

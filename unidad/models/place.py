@@ -9,8 +9,7 @@ from pathlib import Path
 
 from unidad.config.evaluation import PublishedFeatures
 from unidad.errors import UserError
-from unidad.features.extractors import PUBLISHED, load_extractor, save_published
-from unidad.features.trunk import CONFIG
+from unidad.features.extractors import CONFIG, PUBLISHED, load_extractor, save_published
 from unidad.files import atomic_folder, read_json
 from unidad.models.adm import import_adm
 from unidad.models.recipes import AdmImport, Placing, is_checkpoint

@@ -230,11 +230,15 @@ class Personalisation(Task):
         return [*rows, Row(target, shots, TRAINING_LABEL, None, photos)]
 
     def placed(self) -> dict[str, dict]:
-        """The source's models."""
+        """The source's models, and the networks that measure."""
+        config = self.config
         placed = {
-            role: origin_of(getattr(self.config, role), folder)
+            role: origin_of(getattr(config, role), folder)
             for role, folder in SHIPPED_TEXT_TO_IMAGE.items()
         }
+        if config.feature_network != "train":
+            protocol = PROTOCOLS[config.personalisation.protocol]
+            placed |= {"clip": {"origin": protocol.clip}, "encoder": {"origin": protocol.encoder}}
         return {name: spec for name, spec in placed.items() if spec["origin"] != "train"}
 
     def trained_networks(self) -> dict[str, dict]:
@@ -250,7 +254,7 @@ class Personalisation(Task):
                 specs[name]["resolution"] = self.config.resolution
         if self.config.source_teacher == "train":
             specs["untrained"] = {"channels": settings.channels}
-        return specs | {"measuring": {"protocol": self.config.personalisation.protocol}}
+        return specs
 
     def drawing_specs(self) -> dict[str, dict]:
         """Prompts of each subject, of its class, and of images for prior preservation."""
@@ -342,8 +346,8 @@ class Personalisation(Task):
 
     def published_networks(self) -> list[str]:
         """CLIP and the encoder of the protocol."""
-        protocol = PROTOCOLS[self.config.personalisation.protocol]
-        return [name for name in (protocol.clip, protocol.encoder) if isinstance(name, str)]
+        origins = (spec["origin"].partition(":") for spec in self.placed().values())
+        return [name for kind, _, name in origins if kind == "published"]
 
 
 def _folder(label: str) -> str:

@@ -99,23 +99,3 @@ if MEASURING_TRAINED:
         shell:
             "python -m unidad train-scene-features --settings {input.spec} --out {output}"
             " --threads {threads} > {log} 2>&1"
-
-else:
-
-    rule measuring_networks:
-        input:
-            f"{SPECS}/models/measuring.json",
-        output:
-            clip=directory(PLAN.task.clip),
-            encoder=directory(PLAN.task.encoder),
-        log:
-            f"{ROOT}/logs/measuring_networks.log",
-        benchmark:
-            f"{ROOT}/benchmarks/measuring_networks.tsv"
-        conda:
-            "../../envs/unidad.yaml"
-        params:
-            protocol=PLAN.config.personalisation.protocol,
-        shell:
-            "python -m unidad measuring-networks {params.protocol} --clip {output.clip}"
-            " --encoder {output.encoder} > {log} 2>&1"
