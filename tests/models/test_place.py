@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 from adm_reference import Adm, random_state
