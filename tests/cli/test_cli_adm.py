@@ -72,13 +72,13 @@ def test_check_model_tells_what_a_checkpoint_holds(told):
     assert out == [
         "format: guided-diffusion checkpoint, unconditional",
         "architecture: UNet2DModel, scale_shift time embedding, resnet resampling",
-        "residual blocks: 1 a level",
+        "residual blocks: 1 a block",
         f"parameters: {sum(t.numel() for t in random_state(ADM).values()):,}",
         "dtype: float32",
         "channels: 3 in, 6 out (with a learned variance, which is ignored)",
         "attention heads: their width is not in the file; import-adm --head-channels",
         "resolution: not in the file; import-adm --resolution",
-        "levels: 1/1: 32, 1/2: 64 with attention",
+        "blocks: 1/1: 32, 1/2: 64 with attention",
         "prediction: epsilon",
         "noise levels: 1000, linear betas, sigma 0.01 to 157.4",
     ]
@@ -91,13 +91,13 @@ def test_check_model_tells_what_a_folder_holds(told, model_folder):
     assert out == [
         "format: diffusers folder",
         "architecture: UNet2DModel, default time embedding, conv resampling",
-        "residual blocks: 1 a level",
+        "residual blocks: 1 a block",
         f"parameters: {parameters:,}",
         "dtype: float32",
         "channels: 12 in, 12 out",
         "attention heads: 32 channels wide",
         "resolution: 16x16, unshuffled to 8x8",
-        "levels: 1/1: 32, 1/2: 32 with attention",
+        "blocks: 1/1: 32, 1/2: 32 with attention",
         "prediction: v_prediction",
         "noise levels: 1000, linear betas, sigma 0.01 to 157.4",
     ]
@@ -147,5 +147,5 @@ def test_a_mistake_is_one_line_and_leaves_nothing(verb, damage, complaint, told,
 def test_options_that_do_not_fit_leave_nothing(told, checkpoint):
     status, _, err = told("import-adm", "ffhq.pt", "--out", "ffhq", "--head-channels", "24")
     assert (status, len(err)) == (2, 1)
-    assert "--head-channels 24: does not divide a level of 64 channels" in err[0]
+    assert "--head-channels 24: does not divide a block of 64 channels" in err[0]
     assert list(checkpoint.parent.iterdir()) == [checkpoint]

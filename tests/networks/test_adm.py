@@ -245,7 +245,7 @@ def drop_upsampling(state):
         ),
         (
             lambda s: s.update({"input_blocks.3.0.in_layers.2.weight": torch.ones(40, 32, 3, 3)}),
-            "a level of 40 channels; expected multiples of 32",
+            "a block of 40 channels; expected multiples of 32",
         ),
         (
             lambda s: s.update({"input_blocks.0.0.weight": torch.ones(32, 6, 3, 3)}),
@@ -324,7 +324,7 @@ def test_a_truncated_file_is_named(saved):
 @pytest.mark.parametrize(
     ("head", "resolution", "complaint"),
     [
-        (48, 16, "--head-channels 48: does not divide a level of 64 channels"),
+        (48, 16, "--head-channels 48: does not divide a block of 64 channels"),
         (0, 16, "--head-channels 0: does not divide"),
         (32, 15, "--resolution 15: expected a multiple of 2, since the U-Net halves 1 times"),
         (32, 0, "--resolution 0: expected a multiple of 2"),

@@ -23,7 +23,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 ENDINGS = {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 ENDINGS |= {".ppm", ".pgm", ".heic", ".heif", ".avif"}
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte in RGB
-LEVELS_16_PER_8_BIT = 257  # 65535 / 255
+VALUES_16_PER_8_BIT = 257  # 65535 / 255
 
 
 def load_folder(
@@ -114,7 +114,7 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
 def decode(path: Path) -> Image.Image:
     """Read one file as 8-bit RGB at its full size, turned upright as its EXIF data say.
 
-    Transparent pixels are laid over white, 16-bit levels divided by 257, of an animation only the
+    Transparent pixels are laid over white, 16-bit values divided by 257, of an animation only the
     first frame is taken. Colour profiles are ignored.
 
     Raises:
@@ -157,7 +157,7 @@ def printable(path: str | Path) -> str:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Any Pillow mode → RGB; raises UserError for levels whose range is unknown."""
+    """Any Pillow mode → RGB; raises UserError for values whose range is unknown."""
     if image.mode == "F" or image.mode.startswith("I"):
         return _from_16_bit(image)
     if image.has_transparency_data:
@@ -168,10 +168,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
     """One channel of 0..65535 (mode I;16 or I) → RGB."""
-    levels = np.asarray(image)
-    if image.mode == "F" or levels.min() < 0 or levels.max() > 65535:
+    values = np.asarray(image)
+    if image.mode == "F" or values.min() < 0 or values.max() > 65535:
         raise UserError("32-bit pixels of unknown range; save it with 8 or 16 bits a channel")
-    grey = np.rint(levels / LEVELS_16_PER_8_BIT).astype(np.uint8)
+    grey = np.rint(values / VALUES_16_PER_8_BIT).astype(np.uint8)
     return Image.fromarray(grey).convert("RGB")
 
 

@@ -81,5 +81,5 @@ def to_tensor(images: np.ndarray) -> torch.Tensor:
 
 def to_uint8(images: torch.Tensor) -> np.ndarray:
     """Float (N, 3, H, W), clipped to [-1, 1], → uint8 (N, H, W, 3), rounded to nearest."""
-    levels = ((images.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    quantised = ((images.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return quantised.permute(0, 2, 3, 1).contiguous().cpu().numpy()

@@ -92,7 +92,7 @@ def _given(section: Any, key: str = "") -> Iterator[str]:
 
 
 def _inherited(raw: dict) -> dict:
-    """Lay variants' sections over the top-level ones; levels of the task."""
+    """Lay variants' sections over the top-level ones; noise levels of the task."""
     if raw.get("personalisation") is not None:
         raw = raw | {"diffusion": _with_timesteps(raw.get("diffusion"))}
     if not isinstance(raw.get("variants"), dict):

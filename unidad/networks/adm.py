@@ -43,11 +43,11 @@ class Architecture:
     out_channels: int
     """Twice as many where the variance is learned."""
     channels: tuple[int, ...]
-    """Of each level, at halving resolutions."""
+    """Of each block, at halving resolutions."""
     layers: int
-    """Residual blocks of an encoder level."""
+    """Residual layers of an encoder block."""
     attention: tuple[bool, ...]
-    """Which levels have self-attention; the middle block always has."""
+    """Which blocks have self-attention; the middle block always has."""
     resampling: str
     """``resnet`` (residual blocks that halve and double) or ``conv``, as diffusers names them."""
     time_scale_shift: str
@@ -146,10 +146,10 @@ def infer_architecture(state: dict[str, Tensor], where: Path) -> Architecture:
     if not upsamplers:
         raise UserError(
             f"{where}: no up-sampling layers in 'output_blocks': UNet2DModel cannot express "
-            "resampling without weights (conv_resample=False), and one level is no U-Net"
+            "resampling without weights (conv_resample=False), and one block is no U-Net"
         )
     layers = min(upsamplers)
-    starts = [1 + level * (layers + 1) for level in range(len(upsamplers) + 1)]
+    starts = [1 + block * (layers + 1) for block in range(len(upsamplers) + 1)]
     channels = tuple(
         _length(state, f"input_blocks.{start}.0.in_layers.2.weight", 0, where) for start in starts
     )
@@ -198,12 +198,12 @@ def _has_attention(state: dict[str, Tensor], blocks: range) -> bool:
 def _refuse_widths(base: int, channels: tuple[int, ...], where: Path) -> None:
     if channels[0] != base:
         raise UserError(
-            f"{where}: the first level has {channels[0]} channels, the time embedding {base}; "
+            f"{where}: the first block has {channels[0]} channels, the time embedding {base}; "
             "UNet2DModel cannot express a first channel multiplier other than 1"
         )
     for width in channels:
         if width < GROUPS or width % GROUPS:
-            raise UserError(f"{where}: a level of {width} channels; expected multiples of {GROUPS}")
+            raise UserError(f"{where}: a block of {width} channels; expected multiples of {GROUPS}")
 
 
 def check_weights(
@@ -256,12 +256,12 @@ def unet_config(
     Raises:
         UserError: a head width or a resolution that does not divide.
     """
-    levels = zip(architecture.channels, architecture.attention, strict=True)
+    blocks = zip(architecture.channels, architecture.attention, strict=True)
     middle = architecture.channels[-1]
-    for width in [*(width for width, attends in levels if attends), middle]:
+    for width in [*(width for width, attends in blocks if attends), middle]:
         if head_channels < 1 or width % head_channels:
             raise UserError(
-                f"--head-channels {head_channels}: does not divide a level of {width} channels; "
+                f"--head-channels {head_channels}: does not divide a block of {width} channels; "
                 "give the width that the model was trained with"
             )
     coarsest = 2 ** (len(architecture.channels) - 1)
@@ -298,7 +298,7 @@ ATTENTION_WEIGHTS = ("qkv.weight", "proj_out.weight")
 
 def _modules(architecture: Architecture) -> dict[str, tuple[str, ...]]:
     """The diffusers modules that take each guided-diffusion module's weights."""
-    levels, layers = len(architecture.channels), architecture.layers
+    blocks, layers = len(architecture.channels), architecture.layers
     names = {
         "time_embed.0": ("time_embedding.linear_1",),
         "time_embed.2": ("time_embedding.linear_2",),
@@ -310,17 +310,17 @@ def _modules(architecture: Architecture) -> dict[str, tuple[str, ...]]:
         **_residual("middle_block.2", "mid_block.resnets.1"),
     }
     resampler = _residual if architecture.resampling == "resnet" else _convolution
-    for level, attends in enumerate(architecture.attention):
-        first, down = 1 + level * (layers + 1), f"down_blocks.{level}"
+    for block, attends in enumerate(architecture.attention):
+        first, down = 1 + block * (layers + 1), f"down_blocks.{block}"
         for layer in range(layers):
             names |= _layer(f"input_blocks.{first + layer}", down, layer, attends)
-        if level + 1 < levels:
+        if block + 1 < blocks:
             names |= resampler(f"input_blocks.{first + layers}.0", f"{down}.downsamplers.0")
-    for level, attends in enumerate(reversed(architecture.attention)):
-        first, up = level * (layers + 1), f"up_blocks.{level}"
+    for block, attends in enumerate(reversed(architecture.attention)):
+        first, up = block * (layers + 1), f"up_blocks.{block}"
         for layer in range(layers + 1):
             names |= _layer(f"output_blocks.{first + layer}", up, layer, attends)
-        if level + 1 < levels:
+        if block + 1 < blocks:
             last = f"output_blocks.{first + layers}.{2 if attends else 1}"
             names |= resampler(last, f"{up}.upsamplers.0")
     return names

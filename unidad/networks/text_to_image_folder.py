@@ -103,7 +103,7 @@ def many_step_pipeline(network: TextToImageUNet, text: TextEncoder) -> StableDif
 
     Deterministic DDIM is an Euler step in sigma; the levels are those of Karras et al. 2022 (rho 7)
     over the range of the timesteps. Between two timesteps the U-Net is told a fraction, where
-    `TextToImageUNet` takes the nearer one: images agree to a few levels of 255.
+    `TextToImageUNet` takes the nearer one: images agree to a few 255ths.
     """
     return assemble(network, text, many_step_scheduler(network.scheduler))
 

@@ -168,9 +168,9 @@ class UNet(Backbone):
         """Architecture, prediction and noise process, see `Backbone.facts`."""
         config, scheduler = self.unet.config, self.scheduler.config
         attention = ["Attn" in kind for kind in config.down_block_types]
-        levels = [
-            f"1/{2**level}: {channels}{' with attention' if attends else ''}"
-            for level, (channels, attends) in enumerate(
+        blocks = [
+            f"1/{2**halvings}: {channels}{' with attention' if attends else ''}"
+            for halvings, (channels, attends) in enumerate(
                 zip(config.block_out_channels, attention, strict=True)
             )
         ]
@@ -179,14 +179,14 @@ class UNet(Backbone):
         return {
             "architecture": f"{type(self.unet).__name__}, {config.resnet_time_scale_shift} time "
             f"embedding, {config.downsample_type} resampling",
-            "residual blocks": f"{config.layers_per_block} a level",
+            "residual blocks": f"{config.layers_per_block} a block",
             "parameters": f"{sum(p.numel() for p in self.unet.parameters()):,}",
             "dtype": ", ".join(sorted(dtypes)),
             "channels": f"{config.in_channels} in, {config.out_channels} out"
             + (" (with a learned variance, which is ignored)" if learned else ""),
             "attention heads": f"{config.attention_head_dim or 'all'} channels wide",
             "resolution": "unknown" if config.sample_size is None else self._resolution(),
-            "levels": ", ".join(levels),
+            "blocks": ", ".join(blocks),
             "prediction": scheduler.prediction_type,
             "noise levels": f"{len(sigma)}, {scheduler.beta_schedule} betas, "
             f"sigma {sigma[0]:.4g} to {sigma[-1]:.4g}",

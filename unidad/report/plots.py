@@ -74,10 +74,10 @@ def _against_nfe(
         if plot.logarithmic:
             _logarithmic(axes)
     _label_left(panels, _label(plot.y, features))
-    levels = set(chosen.loc[chosen["nfe"].isna(), "variant"])
+    without_nfe = set(chosen.loc[chosen["nfe"].isna(), "variant"])
     handles = {
         variant: {"marker": None, "linestyle": styles[variant].dashes, "linewidth": 1.4}
-        if variant in levels
+        if variant in without_nfe
         else {"linestyle": "-"}
         for variant in chosen["variant"].unique()
     }

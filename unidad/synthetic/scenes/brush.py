@@ -54,9 +54,9 @@ class Frame:
         return _painted(self.a, self.u, self.v, self.main, self.second)
 
 
-def rgb(*levels: int) -> Tensor:
+def rgb(*colour: int) -> Tensor:
     """One colour, 0-255, for all images: (1, 3, 1, 1)."""
-    return torch.tensor(levels, dtype=torch.float32).view(1, 3, 1, 1) / 255
+    return torch.tensor(colour, dtype=torch.float32).view(1, 3, 1, 1) / 255
 
 
 def mix(first: Tensor, second: Tensor, share: Tensor | float) -> Tensor:
