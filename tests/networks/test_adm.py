@@ -241,7 +241,7 @@ def drop_upsampling(state):
         (drop_upsampling, "no up-sampling layers in 'output_blocks'"),
         (
             lambda s: s.update({"time_embed.0.weight": torch.ones(256, 64)}),
-            "first level has 32 channels, the time embedding 64",
+            "first block has 32 channels, the time embedding 64",
         ),
         (
             lambda s: s.update({"input_blocks.3.0.in_layers.2.weight": torch.ones(40, 32, 3, 3)}),
