@@ -7,7 +7,7 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from unidad import prompt_sampling
+from unidad import sampling
 from unidad.config.evaluation import PromptGrid
 from unidad.data.image_set import to_uint8
 from unidad.diffusion.samplers import IndexedNoise
@@ -19,7 +19,7 @@ from unidad.networks.text_to_image_folder import (
     load_text_encoder,
 )
 from unidad.prompt_sampling import (
-    Painter,
+    FromPrompts,
     draw_grid,
     load_text_to_image_model,
 )
@@ -110,7 +110,7 @@ def test_only_missing_images_are_drawn(student, tmp_path, monkeypatch):
     Image.fromarray(marked).save(tmp_path / "out" / "00_01.png")
     (tmp_path / "out" / "01_00.png").unlink()
     clock = iter([10.0, 12.5])
-    monkeypatch.setattr(prompt_sampling.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(sampling.time, "perf_counter", lambda: next(clock))
     again, _ = draw(student, tmp_path / "out")
     assert np.array_equal(again.images[1], marked)
     assert largest_gap(again.images[3], whole.images[3]) <= 1
@@ -146,14 +146,14 @@ def test_images_of_something_else_are_drawn_anew(student, tmp_path, change):
 def test_cost_by_hand(stable_diffusion, student, tmp_path, monkeypatch):
     """Six images in two batches of 2.5 s; guidance doubles an evaluation, not the decoder."""
     clock = iter([10.0, 12.5, 20.0, 22.5])
-    monkeypatch.setattr(prompt_sampling.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(sampling.time, "perf_counter", lambda: next(clock))
     _, cost = draw(student, tmp_path / "out", batch_size=3)
     assert cost["images_per_second"] == 6 / 5
     _, resumed = draw(student, tmp_path / "out")
     assert resumed == cost
     model = load_text_to_image_model(stable_diffusion)
-    plain, twice = (Painter(model, grid(guidance_scale=1), nfe).flops() for nfe in (1, 2))
-    guided = Painter(model, grid(), 1).flops()
+    plain, twice = (FromPrompts(model, grid(guidance_scale=1), nfe).flops() for nfe in (1, 2))
+    guided = FromPrompts(model, grid(), 1).flops()
     evaluation, decoder = twice - plain, 2 * plain - twice
     assert guided == 2 * evaluation + decoder
     assert cost["gflops_per_image"] == pytest.approx((evaluation + decoder) / 1e9)

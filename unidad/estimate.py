@@ -54,7 +54,8 @@ def estimate(plan: Plan, rates: Rates) -> Estimate:
         training = variant.training
         key = (variant.method, plan.config.resolution, training.batch_size)
         result.training += _hours(training.student_updates, key, rates, result)
-        drawn = training.snapshots * variant.nfe * plan.config.evaluation.samples
+        row = Row(run.target, run.shots, run.label, variant.nfe, "", run)
+        drawn = training.snapshots * variant.nfe * plan.task.sample_count(row)
         result.drawing += _drawing(plan, drawn, rates, result)
     for row in {row.images: row for row in plan.rows()}.values():
         count = plan.task.sample_count(row)

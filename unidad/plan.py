@@ -135,8 +135,6 @@ class Plan:
 
         None where it keeps no snapshots, or is not trained here.
         """
-        if not self.task.measures_snapshots:
-            return None
         if row.run is not None:
             variant = self.config.variants[row.label]
             followed = row.nfe == variant.nfe and variant.training.snapshots

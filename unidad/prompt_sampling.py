@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
-from tqdm import tqdm
 
 from unidad.config.diffusion import Diffusion
 from unidad.config.evaluation import PromptGrid
@@ -27,6 +25,7 @@ from unidad.networks.guidance import guided
 from unidad.networks.registry import load_backbone
 from unidad.networks.text import TextEncoder
 from unidad.networks.text_to_image_folder import load_codec, load_text_encoder
+from unidad.sampling import Kept, draw
 
 MANY_STEPS = 25
 """Network evaluations an image of a many-step model, unless the call says otherwise."""
@@ -78,7 +77,7 @@ def draw_grid(
     folder: Path,
     nfe: int | None = None,
     progress: bool = True,
-) -> tuple[ImageSet, dict[str, float]]:
+) -> tuple[ImageSet, dict]:
     """Draw the images of a grid that are not in ``folder`` yet.
 
     Args:
@@ -90,42 +89,30 @@ def draw_grid(
         progress: show a progress bar.
 
     Returns:
-        The images, captioned with their prompts, and nfe, gflops_per_image (a multiply-add counts
-        2; guidance and the decoder included), images_per_second.
+        See `draw`; the captions are the prompts, the operations those of guidance and the decoder
+        as well.
 
     Raises:
         UserError: an nfe that the sampler cannot spend, or a prompt that is too long.
     """
-    nfe = nfe or (1 if model.one_step else MANY_STEPS)
-    painter = Painter(model, grid, nfe)
-    captions = grid.captions
-    drawn = DrawnImages(folder, grid, f"{model.digest} {nfe}")
-    missing = [index for index in range(len(captions)) if not drawn.path(index).exists()]
-    with tqdm(total=len(missing), desc="sampling", unit="image", disable=not progress) as bar:
-        for start in range(0, len(missing), grid.batch_size):
-            indices = missing[start : start + grid.batch_size]
-            began = time.perf_counter()
-            images = painter(indices)
-            drawn.add(indices, images, time.perf_counter() - began)
-            bar.update(len(indices))
-    cost = {
-        "nfe": nfe,
-        "gflops_per_image": painter.flops() / 1e9,
-        "images_per_second": drawn.images_per_second,
-    }
-    return ImageSet(drawn.read(len(captions)), captions=captions), cost
+    drawing = FromPrompts(model, grid, nfe)
+    kept = KeptAsFiles(folder, grid, f"{model.digest} {drawing.nfe}")
+    return draw(drawing, kept, progress)
 
 
-class Painter:
-    """Draws images of a grid by their place in it.
+class FromPrompts:
+    """Images of a grid by their place in it; see `Drawing`.
 
     Raises:
         UserError: as for `draw_grid`.
     """
 
-    def __init__(self, model: TextToImageModel, grid: PromptGrid, nfe: int) -> None:
+    def __init__(self, model: TextToImageModel, grid: PromptGrid, nfe: int | None = None) -> None:
+        nfe = nfe or (1 if model.one_step else MANY_STEPS)
         if model.one_step and nfe > 1:
             raise UserError(f"nfe {nfe}: this model draws in one step; give 1")
+        self.captions, self.count = grid.captions, len(grid.captions)
+        self.batch_size = grid.batch_size
         self.network = model.network
         self.device = model.text.model.device
         self.grid, self.nfe = grid, nfe
@@ -161,7 +148,7 @@ class Painter:
         return self.nfe * evaluation.get_total_flops() + decoding.get_total_flops()
 
 
-class DrawnImages:
+class KeptAsFiles(Kept):
     """The PNG files of a grid, and a record of what they were drawn with and how fast.
 
     Args:
@@ -187,6 +174,10 @@ class DrawnImages:
         """Over all calls that drew; None where none was timed."""
         seconds = self._record["seconds"]
         return self._record["images"] / seconds if seconds else None
+
+    def has(self, index: int) -> bool:
+        """Whether an image's file is there."""
+        return self.path(index).exists()
 
     def path(self, index: int) -> Path:
         """The file of an image."""

@@ -1,4 +1,4 @@
-"""Drawing an image set with an exported model, and what it costs."""
+"""Drawing an image set with an exported model, and what it costs: one loop for every model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from unidad.config.diffusion import Diffusion
+from unidad.config.evaluation import Evaluation, PromptGrid
 from unidad.data.image_set import ImageSet, to_uint8
 from unidad.diffusion.samplers import IndexedNoise, sampler_of
 from unidad.errors import UserError
@@ -76,6 +78,97 @@ def load_image_model(folder: str | Path) -> ImageModel:
     return ImageModel(network, diffusion=diffusion, **settings)
 
 
+class Drawing(Protocol):
+    """Which images to draw, with which model.
+
+    Attributes:
+        count: of the images; each depends on its number alone.
+        captions: theirs, or none.
+        batch_size: images at once.
+        nfe: network evaluations an image.
+    """
+
+    count: int
+    captions: tuple[str, ...]
+    batch_size: int
+    nfe: int
+
+    def __call__(self, indices: Sequence[int]) -> np.ndarray:
+        """Images uint8 (N, H, W, 3) of these numbers."""
+
+    def flops(self) -> int:
+        """Floating-point operations of one image."""
+
+
+class Kept:
+    """Drawn images by their number, and how long they took; in memory."""
+
+    def __init__(self) -> None:
+        self._images: dict[int, np.ndarray] = {}
+        self._seconds = 0.0
+
+    @property
+    def images_per_second(self) -> float | None:
+        """None where no image was timed."""
+        return len(self._images) / self._seconds if self._seconds else None
+
+    def has(self, index: int) -> bool:
+        """Whether an image is there."""
+        return index in self._images
+
+    def add(self, indices: Sequence[int], images: np.ndarray, seconds: float) -> None:
+        """Take in images uint8 (N, H, W, 3)."""
+        self._images.update(zip(indices, images, strict=True))
+        self._seconds += seconds
+
+    def read(self, count: int) -> np.ndarray:
+        """The first images, uint8 (N, H, W, 3)."""
+        return np.stack([self._images[index] for index in range(count)])
+
+
+def draw(drawing: Drawing, kept: Kept, progress: bool = True) -> tuple[ImageSet, dict]:
+    """Draw what is not yet kept.
+
+    Returns:
+        The images with their captions, and nfe, gflops_per_image (a multiply-add counts 2),
+        images_per_second.
+    """
+    missing = [index for index in range(drawing.count) if not kept.has(index)]
+    with tqdm(total=len(missing), desc="sampling", unit="image", disable=not progress) as bar:
+        for start in range(0, len(missing), drawing.batch_size):
+            indices = missing[start : start + drawing.batch_size]
+            began = time.perf_counter()
+            images = drawing(indices)
+            kept.add(indices, images, time.perf_counter() - began)
+            bar.update(len(indices))
+    cost = {
+        "nfe": drawing.nfe,
+        "gflops_per_image": drawing.flops() / 1e9,
+        "images_per_second": kept.images_per_second,
+    }
+    return ImageSet(kept.read(drawing.count), captions=drawing.captions), cost
+
+
+@dataclass(frozen=True)
+class FromNoise:
+    """Images 0 to count - 1 of a model; see `Drawing`."""
+
+    model: ImageModel
+    count: int
+    seed: int
+    nfe: int
+    batch_size: int
+    captions: tuple[str, ...] = ()
+
+    def __call__(self, indices: Sequence[int]) -> np.ndarray:
+        """As in `Drawing`."""
+        return self.model.draw(self.seed, indices, self.nfe)
+
+    def flops(self) -> int:
+        """As in `Drawing`."""
+        return self.nfe * forward_flops(self.model.network)
+
+
 def sample(
     model: ImageModel,
     count: int,
@@ -83,8 +176,8 @@ def sample(
     nfe: int | None = None,
     batch_size: int = 64,
     progress: bool = True,
-) -> tuple[ImageSet, dict[str, float]]:
-    """Draw images 0 to count - 1.
+) -> tuple[ImageSet, dict]:
+    """Draw images 0 to count - 1; see `draw`.
 
     Args:
         model: see `load_image_model`.
@@ -94,28 +187,33 @@ def sample(
         batch_size: images at once.
         progress: show a progress bar.
 
-    Returns:
-        The images, and nfe, gflops_per_image (a multiply-add counts 2), images_per_second.
-
     Raises:
         UserError: an nfe that the sampler cannot spend.
     """
     nfe = model.nfe if nfe is None else nfe
-    batches = [
-        range(start, min(start + batch_size, count)) for start in range(0, count, batch_size)
-    ]
-    began = time.perf_counter()
-    images = [
-        model.draw(seed, batch, nfe)
-        for batch in tqdm(batches, desc="sampling", unit="batch", disable=not progress)
-    ]
-    seconds = time.perf_counter() - began
-    cost = {
-        "nfe": nfe,
-        "gflops_per_image": nfe * forward_flops(model.network) / 1e9,
-        "images_per_second": count / seconds,
-    }
-    return ImageSet(np.concatenate(images)), cost
+    return draw(FromNoise(model, count, seed, nfe, batch_size), Kept(), progress)
+
+
+def draw_as(settings: dict, folder: Path, nfe: int, progress: bool = True) -> ImageSet:
+    """What a model folder draws by the settings of a row's images.
+
+    Args:
+        settings: of `Evaluation`, or of `PromptGrid` for a text-to-image model.
+        folder: of the model.
+        nfe: network evaluations an image.
+        progress: show a progress bar.
+
+    Raises:
+        UserError: an unfit folder, or an nfe that the sampler cannot spend.
+    """
+    if "prompts" not in settings:
+        known = Evaluation(**settings)
+        model = load_image_model(folder)
+        return sample(model, known.samples, known.seed, nfe, known.batch_size, progress)[0]
+    from unidad.prompt_sampling import FromPrompts, load_text_to_image_model  # slow to import
+
+    drawing = FromPrompts(load_text_to_image_model(folder), PromptGrid(**settings), nfe)
+    return draw(drawing, Kept(), progress)[0]
 
 
 @torch.no_grad()

@@ -36,6 +36,17 @@ def test_a_configuration_decides_its_kind_of_plan():
     assert isinstance(Plan(load_config(ROOT / "config.yaml")).task, Generation)
 
 
+def test_a_run_s_snapshots_are_followed_at_its_trained_steps():
+    p = plan(training={"snapshots": 2})
+    rows = [row for row in p.rows() if row.label == "Uni-DAD"]
+    spec = p.row_spec(rows[0])
+    key = rows[0].run.key
+    assert spec["snapshots"] == f"{p.root}/runs/{key}/snapshots"
+    assert spec["trajectory"] == f"{p.root}/trajectories/{key}.json"
+    assert spec["drawing"].endswith(f"specs/evaluation/{rows[0].target}/subject.json")
+    assert plan().row_spec(rows[0])["trajectory"] is None
+
+
 def test_prompts_name_the_subject_with_and_without_its_token():
     p = plan()
     assert len(p.task.prompts("cat")) == len(p.task.prompts("teapot")) == 25

@@ -1,14 +1,18 @@
 import json
 import shutil
+from pathlib import Path
 
 import pytest
+from measuring import PLAIN, PROMPTS
 from safetensors.torch import load_file, save_file
 
 from unidad.errors import UserError
 from unidad.features.extractors import load_extractor
 from unidad.features.features import extract
 from unidad.metrics.trajectory import smallest_on_the_way
-from unidad.sampling import load_image_model, sample
+from unidad.networks.registry import load_backbone
+from unidad.networks.text_to_image_folder import load_codec, load_text_encoder
+from unidad.sampling import draw_as, load_image_model, sample
 from unidad.tasks.evaluate import evaluate_row
 from unidad.tasks.snapshots import evaluate_snapshots
 
@@ -48,6 +52,27 @@ def test_each_snapshot_is_measured_as_a_model_is(followed, tmp_path):
         assert snapshot["metrics"] == evaluate_row(followed | files, progress=False)["metrics"]
     distances = [snapshot["metrics"]["frechet_distance"] for snapshot in measured]
     assert distances[0] != distances[1]
+
+
+def test_a_subject_s_snapshots_are_measured_with_their_prompts(
+    subject_row, stored, stable_diffusion, sets, tmp_path
+):
+    """The network of two prompts' images reads their captions without the rare token."""
+    network = load_backbone(stable_diffusion, codec=load_codec(stable_diffusion))
+    text = load_text_encoder(stable_diffusion)
+    network.save(tmp_path / "snapshots" / "000003", "few_step", 1, text=text)
+    drawing = stored("drawing.json", prompts=PROMPTS[:2], images_per_prompt=2, seed=5)
+    row = subject_row | {"snapshots": str(tmp_path / "snapshots"), "drawing": drawing}
+    (snapshot,) = evaluate_snapshots(row, progress=False)["snapshots"]
+    drawn = draw_as(json.loads(Path(drawing).read_text()), tmp_path / "snapshots/000003", 1, False)
+    assert drawn.captions == (PROMPTS[0],) * 2 + (PROMPTS[1],) * 2
+    drawn.save(tmp_path / "images.npz")
+    extractor = load_extractor(*row["networks"])
+    extract(drawn, extractor, PLAIN[:2]).save(tmp_path / "f.npz")
+    files = {key: str(tmp_path / f"{name}.npz") for key, name in FILES.items()}
+    expected = evaluate_row(row | files, progress=False)["metrics"]
+    assert snapshot == {"updates": 3, "metrics": expected}
+    assert None not in (expected["clip_t"], expected["prompt_success"], expected["intra_lpips"])
 
 
 def test_the_row_takes_its_best_from_them(followed, tmp_path):

@@ -45,3 +45,16 @@ def test_images_are_drawn_prompt_after_prompt(smoke):
     assert list(drawn.captions) == [prompt for prompt in prompts for _ in range(2)]
     row = json.loads((smoke / "metrics/cat/shots5/uni-dad/seed0/nfe1.json").read_text())
     assert row["samples"] == 6
+
+
+def test_snapshots_are_measured_as_the_last_model_is(smoke):
+    metrics = smoke / "metrics/cat/shots5"
+    row = json.loads((metrics / "uni-dad/seed0/nfe1.json").read_text())
+    (snapshot,) = row["trajectory"]
+    assert snapshot["updates"] == 2
+    assert list(snapshot["metrics"]) == list(row["metrics"])
+    assert None not in (snapshot["metrics"]["clip_t"], snapshot["metrics"]["prompt_success"])
+    assert snapshot["metrics"]["clip_t"] != row["metrics"]["clip_t"]
+    assert json.loads((metrics / "ft/seed0/nfe3.json").read_text())["trajectory"] == []
+    for name in ("fidelity_updates", "prompt_updates"):
+        assert Image.open(smoke / f"plots/{name}.png").width > 300

@@ -51,6 +51,11 @@ class Evidence:
         self.samples, self.features = samples, features
         self.snapshots, self.progress = snapshots, progress
 
+    @classmethod
+    def prompts(cls, spec: dict, images: ImageSet) -> list[str]:
+        """The prompts whose embeddings images are measured with."""
+        return []
+
     @property
     def measured_with(self) -> str:
         """What tables call the networks."""

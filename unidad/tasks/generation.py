@@ -34,7 +34,6 @@ class Generation(Task):
         "intra_lpips": "paper Intra-LPIPS (VGG, FFHQ 256²)",
     }
     name: ClassVar = "generation"
-    measures_snapshots: ClassVar = True
 
     @staticmethod
     def about(features: str) -> str:

@@ -80,7 +80,6 @@ class Personalisation(Task):
     }
     mean_of_targets: ClassVar = ALL_SUBJECTS
     name: ClassVar = "personalisation"
-    measures_snapshots: ClassVar = False
 
     @staticmethod
     def about(features: str) -> str:

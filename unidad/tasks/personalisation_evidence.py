@@ -79,6 +79,11 @@ class PersonalisationEvidence(Evidence):
                 "samples, photos and held-out pictures differ in resolution; bring them to one"
             )
 
+    @classmethod
+    def prompts(cls, spec: dict, images: ImageSet) -> list[str]:
+        """The captions without the rare token."""
+        return [without_token(caption, spec["rare_token"]) for caption in images.captions]
+
     @property
     def measured_with(self) -> str:
         """What tables call the networks: the protocol."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unidad.config.evaluation import Evaluation
 from unidad.errors import UserError
 from unidad.features.extractors import load_extractor
 from unidad.features.features import extract
 from unidad.files import read_json
 from unidad.metrics.registry import measurable, measure
-from unidad.sampling import load_image_model, sample
+from unidad.sampling import draw_as
 from unidad.tasks.evaluate import evidence_class, missing_keys_named
 
 
@@ -36,20 +35,13 @@ def evaluate_snapshots(spec: dict, progress: bool = True) -> dict:
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder of snapshots; train the run first")
         extractor = load_extractor(*spec["networks"])
-        drawing = Evaluation(**read_json(Path(spec["drawing"]), "`unidad plan --write` makes it"))
-        kind = evidence_class(spec)
+        drawing = read_json(Path(spec["drawing"]), "`unidad plan --write` makes it")
+        kind, nfe = evidence_class(spec), spec["run"]["nfe"]
         measured = []
         for snapshot in sorted(path for path in folder.iterdir() if path.name.isdecimal()):
-            pipeline = load_image_model(snapshot)
-            images, _ = sample(
-                pipeline,
-                drawing.samples,
-                drawing.seed,
-                spec["run"]["nfe"],
-                drawing.batch_size,
-                progress,
-            )
-            found = kind(spec, extractor, images, extract(images, extractor), progress=progress)
+            images = draw_as(drawing, snapshot, nfe, progress)
+            features = extract(images, extractor, kind.prompts(spec, images))
+            found = kind(spec, extractor, images, features, progress=progress)
             metrics = measure(measurable(kind), found)
             measured.append({"updates": int(snapshot.name), "metrics": metrics})
         return {"run": spec["run"], "snapshots": measured}

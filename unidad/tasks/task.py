@@ -38,8 +38,6 @@ class Task(ABC):
     """Metric → heading of the papers' numbers in tables."""
     mean_of_targets: ClassVar[str | None] = None
     """What the mean over the targets is called in tables; None: there is none."""
-    measures_snapshots: ClassVar[bool]
-    """Whether the models that a run keeps on the way are measured."""
 
     def __init__(self, plan: Plan):
         self.plan, self.config, self.root = plan, plan.config, plan.root

@@ -101,19 +101,18 @@ def images_needed(wildcards):
     return PLAN.task.image_sets(run)
 
 
+def measured_with(spec):
+    """What a row's specification names beside its own images: image sets and features."""
+    keys = ("reference_features", "reference_images", "training_images", "training_features")
+    return [spec[key] for key in keys if spec.get(key)]
+
+
 def measured_files(wildcards):
     """What a row's specification names: image sets, features, costs."""
     spec = PLAN.row_spec(ROWS[f"metrics/{wildcards.row}.json"])
-    keys = (
-        "images",
-        "features",
-        "reference_features",
-        "reference_images",
-        "training_images",
-        "training_features",
-    )
-    files = [spec[key] for key in (*keys, "sampling", "trajectory") if spec.get(key)]
-    return sorted({*files, *spec["training"]})
+    keys = ("images", "features", "sampling", "trajectory")
+    files = [spec[key] for key in keys if spec[key]]
+    return sorted({*files, *measured_with(spec), *spec["training"]})
 
 
 def prompts_of_target(wildcards):
@@ -131,9 +130,7 @@ def trajectory_row(wildcards):
 
 def trajectory_files(wildcards):
     """What snapshots are measured with."""
-    spec = PLAN.row_spec(FOLLOWED[wildcards.run])
-    keys = ("reference_features", "training_images", "training_features")
-    return [spec[key] for key in keys if spec[key]]
+    return measured_with(PLAN.row_spec(FOLLOWED[wildcards.run]))
 
 
 def in_report(file, caption, category, **labels):
