@@ -18,9 +18,8 @@ from unidad.config.evaluation import Evaluation, PromptGrid
 from unidad.data.image_set import ImageSet, to_uint8
 from unidad.diffusion.samplers import IndexedNoise, sampler_of
 from unidad.errors import UserError
-from unidad.files import read_json
 from unidad.networks.backbone import Backbone
-from unidad.networks.folder import INDEX
+from unidad.networks.folder import INDEX, read_index
 from unidad.networks.registry import load_backbone
 
 
@@ -67,14 +66,15 @@ def load_image_model(folder: str | Path) -> ImageModel:
     Raises:
         UserError: the folder is missing or is no exported model, or its weights are unfit.
     """
-    index_file = Path(folder) / INDEX
-    index = read_json(index_file, "no exported model is here; train or export one")
+    index = read_index(Path(folder), "no exported model is here; train or export one")
     network = load_backbone(folder).to("cuda" if torch.cuda.is_available() else "cpu")
     settings = {key: index[key] for key in ("sampler", "nfe") if key in index}
     try:
         diffusion = Diffusion(**index.get("diffusion", {}))
     except (TypeError, ValueError) as error:
-        raise UserError(f"{index_file}: diffusion: {' '.join(str(error).split())}") from None
+        raise UserError(
+            f"{Path(folder) / INDEX}: diffusion: {' '.join(str(error).split())}"
+        ) from None
     return ImageModel(network, diffusion=diffusion, **settings)
 
 

@@ -13,6 +13,8 @@ from unidad.files import read_json, write_json
 from unidad.networks.weights import State, check_state, read_weights
 
 INDEX = "model_index.json"
+DRAWING = "drawing.json"
+"""How to draw with a pipeline of a library's own, whose index takes no further entries."""
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 FORMER_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
@@ -69,7 +71,7 @@ def _present_name(name: str) -> str:
 
 
 def write_index(
-    folder: Path, pipeline: str, parts: Mapping[str, object], settings: Mapping[str, object]
+    folder: Path, pipeline: str, parts: Mapping[str, object], settings: Mapping[str, object] = {}
 ) -> None:
     """Write the index of a diffusers pipeline folder.
 
@@ -87,6 +89,16 @@ def write_index(
     }
     index = {"_class_name": pipeline, "_diffusers_version": __version__, **kinds, **settings}
     write_json(folder / INDEX, dict(sorted(index.items())))
+
+
+def read_index(folder: Path, remedy: str) -> dict:
+    """The entries of a pipeline folder's index, and of DRAWING where there is one.
+
+    Raises:
+        UserError: there is no index; see `read_json` for ``remedy``.
+    """
+    index = read_json(folder / INDEX, remedy)
+    return index | (read_json(folder / DRAWING, "") if (folder / DRAWING).exists() else {})
 
 
 def _library(part: object) -> str:

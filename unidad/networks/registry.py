@@ -8,6 +8,7 @@ from unidad.errors import UserError
 from unidad.files import read_json
 from unidad.networks.backbone import Backbone
 from unidad.networks.codec import LatentCodec
+from unidad.networks.flow_transformer import FlowTransformer
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.networks.text_to_image import TextToImageUNet
 from unidad.networks.text_to_image_folder import LAYOUT as TEXT_LAYOUT
@@ -16,6 +17,7 @@ from unidad.networks.unet import LAYOUT, UNet
 BACKBONES: dict[str, type[Backbone]] = {
     "UNet2DModel": UNet,
     "UNet2DConditionModel": TextToImageUNet,
+    "SD3Transformer2DModel": FlowTransformer,
 }
 """``_class_name`` of the model's ``config.json`` → the backbone."""
 
