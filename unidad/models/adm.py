@@ -38,4 +38,5 @@ def import_adm(checkpoint: Path, out: Path, settings: AdmImport, command: str = 
         "order of qkv": "new" if settings.new_attention_order else "legacy",
         "commit": commit(),
     }
-    write_model(saving(ImageModel(network), settings.dtype), out, facts, command)
+    save = saving(ImageModel(network), settings.dtype)
+    write_model(save, out, facts, command, network.HOW_TO_DRAW)

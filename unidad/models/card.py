@@ -9,31 +9,13 @@ from unidad.files import atomic_folder, sha256
 from unidad.networks.registry import model_weights
 from unidad.sampling import ImageModel
 
-DRAWING = """```python
-from unidad.pipeline import UnidadPipeline
-
-images = UnidadPipeline.from_pretrained("NAME")(batch_size=16, seed=0).images
-```
-
-The sampler and its noise levels are stored in `model_index.json`.
-"""
-DRAWING_PROMPTS = """```python
-from diffusers import StableDiffusionPipeline
-
-pipeline = StableDiffusionPipeline.from_pretrained("NAME")
-image = pipeline("a red cat", num_inference_steps={nfe}, guidance_scale={guidance_scale}).images[0]
-```
-
-The noise levels are stored in `scheduler/`.
-"""
-
 
 def write_model(
     save: Callable[[Path], None],
     out: Path,
     facts: Mapping[str, object],
     command: str,
-    drawing: str = DRAWING,
+    drawing: str,
 ) -> None:
     """Write a model folder and its card, ``README.md``.
 
@@ -42,7 +24,7 @@ def write_model(
         out: model folder.
         facts: what the card tells, in reading order.
         command: what was typed.
-        drawing: how to draw with the model, NAME being the folder's.
+        drawing: how to draw with the model, see `Backbone.HOW_TO_DRAW`.
     """
     with atomic_folder(out) as partial:
         save(partial)

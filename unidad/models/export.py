@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from unidad.files import read_json
-from unidad.models.card import DRAWING, DRAWING_PROMPTS, saving, write_model
-from unidad.networks.text_to_image import copy_text_to_image
+from unidad.models.card import saving, write_model
+from unidad.networks.text_to_image import TextToImageUNet, copy_text_to_image
 from unidad.networks.text_to_image_folder import is_text_to_image
 from unidad.sampling import load_image_model
 
@@ -29,11 +29,12 @@ def export_run(run: Path, out: Path, dtype: str = "float32", command: str = "") 
     summary = read_json(run / "training.json", "no finished run is here; train it to its end")
     if is_text_to_image(run / "model"):
         save = functools.partial(copy_text_to_image, run / "model", dtype=getattr(torch, dtype))
-        drawing = DRAWING_PROMPTS.format(
+        drawing = TextToImageUNet.HOW_TO_DRAW.format(
             nfe=summary["nfe"], guidance_scale=summary["guidance_scale"]
         )
     else:
-        save, drawing = saving(load_image_model(run / "model"), dtype), DRAWING
+        model = load_image_model(run / "model")
+        save, drawing = saving(model, dtype), model.network.HOW_TO_DRAW
     write_model(save, out, _facts_of_run(summary, dtype), command, drawing)
 
 

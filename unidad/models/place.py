@@ -13,7 +13,8 @@ from unidad.features.extractors import CONFIG, PUBLISHED, load_extractor, save_p
 from unidad.files import atomic_folder, read_json
 from unidad.models.adm import import_adm
 from unidad.models.recipes import AdmImport, Placing, is_checkpoint
-from unidad.networks.registry import load_backbone
+from unidad.networks.registry import load_backbone, model_folder
+from unidad.networks.text_to_image import TextToImageUNet
 from unidad.networks.text_to_image_folder import (
     load_codec,
     load_text_encoder,
@@ -60,7 +61,7 @@ def _placer(folder: Path) -> Callable[[Path, Path], None]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of a model or a network; check the path")
-    if (folder / "vae").is_dir():
+    if (folder / "vae").is_dir() and model_folder(folder).name == TextToImageUNet.FOLDER:
         return _place_text_to_image
     if (folder / CONFIG).is_file() and "_class_name" not in read_json(folder / CONFIG, ""):
         return _place_features

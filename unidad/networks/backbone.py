@@ -32,12 +32,14 @@ class Backbone(nn.Module, ABC):
         FOLDER: of the model within a pipeline folder.
         LAYERS: kind → endings of the names of its layers: ``attention`` (all projections of
             attention) and ``keys_and_values`` (through which the condition is read).
+        HOW_TO_DRAW: with the exported folder NAME, in Markdown, for its card.
         READS_TEXT: whether it cannot do without text embeddings as its condition.
         codec: images ⇄ the network's space.
         bf16: run the model under bfloat16 autocast; inputs and results stay float32.
     """
 
     FOLDER: ClassVar[str]
+    HOW_TO_DRAW: ClassVar[str]
     LAYERS: ClassVar[Mapping[str, tuple[str, ...]]]
     READS_TEXT: ClassVar[bool] = False
     codec: Codec

@@ -31,6 +31,15 @@ if TYPE_CHECKING:
     from unidad.networks.text import TextEncoder
 
 LAYOUT = "a flow transformer's folder holds transformer/ and scheduler/, and vae/ for latents"
+HOW_TO_DRAW = """```python
+from unidad.sampling import load_image_model
+
+images = load_image_model("NAME").draw(seed=0, indices=range(16))
+```
+
+It is a folder of diffusers' StableDiffusion3Pipeline without text encoders; `drawing.json` has the
+`sigmas` that the pipeline takes.
+"""
 TEXT_PARTS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3")
 
@@ -54,6 +63,7 @@ class FlowTransformer(Backbone):
     """
 
     FOLDER = "transformer"
+    HOW_TO_DRAW = HOW_TO_DRAW
     LAYERS = {  # noqa: RUF012
         "attention": (
             *("to_q", "to_k", "to_v", "to_out.0"),

@@ -27,6 +27,15 @@ from unidad.networks.text_to_image_folder import (
 )
 from unidad.networks.unet import UNet, load_scheduler
 
+HOW_TO_DRAW = """```python
+from diffusers import StableDiffusionPipeline
+
+pipeline = StableDiffusionPipeline.from_pretrained("NAME")
+image = pipeline("a red cat", num_inference_steps={nfe}, guidance_scale={guidance_scale}).images[0]
+```
+
+The noise levels are stored in `scheduler/`.
+"""
 OTHER_CONDITIONS = (
     "class_embed_type",
     "num_class_embeds",
@@ -54,6 +63,7 @@ class TextToImageUNet(UNet):
         ValueError: the U-Net needs further conditions, or has other channels than the latents.
     """
 
+    HOW_TO_DRAW = HOW_TO_DRAW
     READS_TEXT = True
 
     def __init__(

@@ -34,6 +34,14 @@ EXPECTED = {
     "num_class_embeds": None,
 }
 """Values of a U-Net's configuration that the network contract takes for granted."""
+HOW_TO_DRAW = """```python
+from unidad.pipeline import UnidadPipeline
+
+images = UnidadPipeline.from_pretrained("NAME")(batch_size=16, seed=0).images
+```
+
+The sampler and its noise levels are stored in `model_index.json`.
+"""
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 
 
@@ -50,6 +58,7 @@ class UNet(Backbone):
     """
 
     FOLDER = "unet"
+    HOW_TO_DRAW = HOW_TO_DRAW
     LAYERS = {  # noqa: RUF012
         "attention": ("to_q", "to_k", "to_v", "to_out.0"),
         "keys_and_values": ("attn2.to_k", "attn2.to_v"),
