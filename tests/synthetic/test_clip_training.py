@@ -1,5 +1,6 @@
 import hashlib
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_training_writes_a_clip_and_its_card_the_same_each_time(tmp_path):
 
 def test_training_learns_its_scenes(tmp_path, monkeypatch):
     """Of 24 scenes it has seen 80 times, nearly each finds its own caption among all."""
-    monkeypatch.setattr(clip_training, "LEARNING_RATE", 5e-3)
+    monkeypatch.setattr(clip_training, "DESCENT", replace(clip_training.DESCENT, rate=5e-3))
     train(tmp_path / "clip", tiny(80, 24), progress=False)
     clip = load_clip(tmp_path / "clip")
     pool = clip_training.render_pool(tiny(80, 24), 32, clip.tokenizer, np.random.default_rng(0))

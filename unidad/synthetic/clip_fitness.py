@@ -9,6 +9,7 @@ import numpy as np
 
 from unidad.errors import UserError
 from unidad.features.clip import Clip
+from unidad.synthetic.pages import Row
 from unidad.synthetic.scenes import (
     ACCESSORIES,
     CATEGORIES,
@@ -30,7 +31,6 @@ ANY, OTHERS = "any", 100
 """The row of captions that differ anyhow: those of so many other scenes."""
 SEED, LEAST_SCENES = 77, 50
 """Of the renderings: a series of its own, which no training uses."""
-Row = dict[str, str | float]
 
 
 def rivals(description: Description, part: str) -> list[Description]:

@@ -10,24 +10,32 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from unidad.data.image_set import to_tensor
 from unidad.features.clip import WEIGHTS, Clip, load_clip, save_clip, tokenize
-from unidad.files import atomic_folder, sha256
-from unidad.provenance import commit
+from unidad.files import atomic_folder
 from unidad.synthetic.clip_fitness import PARTS, Row, clip_fitness, markdown, rivals
+from unidad.synthetic.descent import Descent
+from unidad.synthetic.pages import provenance, write_card
 from unidad.synthetic.recipes import ClipTraining
 from unidad.synthetic.scene_tokenizer import MAX_LENGTH, scene_tokenizer
 from unidad.synthetic.scenes import LIVE, Scenes, render, source_scenes
 
 NAME = "synthetic-scenes-clip"
+ABOUT = (
+    "A small CLIP for synthetic scenes: transformers' `CLIPModel`, trained by its contrastive loss "
+    "on captioned renderings, never on generated images."
+)
+WRONG = (
+    "Cosine of held-out renderings with right and with wrong captions: wrong in one part, with "
+    "every other word of its kind in turn, or of another scene (any):"
+)
 WIDTH = 128
 VISION_LAYERS, TEXT_LAYERS, HEADS = 4, 3, 4
 SERIES = 1000
 """Added to the seed: series of scenes that no other training uses."""
-LEARNING_RATE, WARMUP_SHARE, WEIGHT_DECAY, CLIP_NORM = 1e-3, 0.1, 0.05, 1.0
+DESCENT = Descent(rate=1e-3, warmup_share=0.1, weight_decay=0.05, clip_norm=1.0, fused=True)
 HELD_OUT_SCENES = 1000
 """For the card."""
 MOST_SCALE = log(100)
@@ -71,23 +79,17 @@ def train(
     Returns:
         `clip_fitness` of the network as written.
     """
-    code = commit()
     clip = _trained(settings, resolution, progress)
     with atomic_folder(Path(out_dir)) as folder:
         save_clip(clip, folder)
         rows = clip_fitness(load_clip(folder), HELD_OUT_SCENES)
-        parameters = sum(p.numel() for p in clip.model.parameters())
         facts = {
-            "command": f"`{command}`" if command else "not recorded",
-            "parameters": f"{parameters:,}, stored as bfloat16",
+            **provenance(clip.model, folder / WEIGHTS, settings.seed, command),
             "updates": f"{settings.updates:,} of up to {settings.batch_size} of "
             f"{2 * settings.scenes:,} scenes",
-            "seed": str(settings.seed),
             "side of a patch": f"{settings.patch_size} pixels",
-            "commit": code,
-            f"sha256 of {WEIGHTS}": f"`{sha256(folder / WEIGHTS)}`",
         }
-        (folder / "README.md").write_text(_card(facts, rows))
+        write_card(folder, NAME, ABOUT, facts, WRONG, "\n".join(markdown(rows)))
     return rows
 
 
@@ -127,33 +129,28 @@ def distinct_batches(
 
 
 def _trained(settings: ClipTraining, resolution: int, progress: bool) -> Clip:
-    seed, updates = settings.seed, settings.updates
+    seed = settings.seed
     tokenizer = scene_tokenizer()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = CLIPModel(_config(tokenizer, resolution, settings.patch_size)).train()
     chance = np.random.default_rng(seed)
     pool = render_pool(settings, resolution, tokenizer, chance)
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, LEARNING_RATE, total_steps=updates + 1, pct_start=WARMUP_SHARE
-    )
     batches = distinct_batches(pool.captions, settings.batch_size, chance)
-    bar = tqdm(range(updates), desc="CLIP", unit="update", disable=not progress)
-    for _, rows in zip(bar, batches, strict=False):
+
+    def loss(update: int) -> Tensor:
+        _bound_scale(model)
+        rows = next(batches)
         images = mirrored(to_tensor(pool.images[rows]), chance)
-        tokens = pool.tokens[pool.captions[rows]]
-        loss = model(tokens, images, return_loss=True).loss
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
-        optimiser.step()
-        schedule.step()
-        model.logit_scale.data.clamp_(max=MOST_SCALE)
-        bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+        return model(pool.tokens[pool.captions[rows]], images, return_loss=True).loss
+
+    DESCENT.run(model, loss, settings.updates, "CLIP", progress)
+    _bound_scale(model)
     return Clip(model, tokenizer, [0.5] * 3, [0.5] * 3)
+
+
+def _bound_scale(model: CLIPModel) -> None:
+    model.logit_scale.data.clamp_(max=MOST_SCALE)
 
 
 def _config(tokenizer: CLIPTokenizer, resolution: int, patch_size: int) -> CLIPConfig:
@@ -202,22 +199,3 @@ def mirrored(x: Tensor, chance: np.random.Generator) -> Tensor:
     """Images (N, C, H, W), about half of them mirrored: no scene depends on left and right."""
     chosen = torch.from_numpy(chance.random(len(x)) < 0.5)
     return torch.where(chosen[:, None, None, None], x.flip(3), x)
-
-
-def _card(facts: dict[str, str], rows: list[Row]) -> str:
-    return "\n".join(
-        [
-            f"# {NAME}",
-            "",
-            "A small CLIP for synthetic scenes: transformers' `CLIPModel`, trained by its "
-            "contrastive loss on captioned renderings, never on generated images.",
-            "",
-            *(f"- {name}: {value}" for name, value in facts.items()),
-            "",
-            "Cosine of held-out renderings with right and with wrong captions: wrong in one part, "
-            "with every other word of its kind in turn, or of another scene (any):",
-            "",
-            *markdown(rows),
-            "",
-        ]
-    )

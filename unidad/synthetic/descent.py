@@ -15,7 +15,6 @@ class Descent:
     """Settings of the optimiser that no recipe names.
 
     Attributes:
-        name: of what is trained, for the progress bar.
         rate: the largest learning rate.
         warmup_share: of the updates, over which the rate rises; after them it falls to nothing.
         weight_decay: AdamW's.
@@ -23,7 +22,6 @@ class Descent:
         fused: AdamW in one kernel, which rounds otherwise.
     """
 
-    name: str
     rate: float
     warmup_share: float
     weight_decay: float
@@ -31,7 +29,12 @@ class Descent:
     fused: bool | None = None
 
     def run(
-        self, network: nn.Module, loss: Callable[[int], Tensor], updates: int, progress: bool = True
+        self,
+        network: nn.Module,
+        loss: Callable[[int], Tensor],
+        updates: int,
+        name: str,
+        progress: bool = True,
     ) -> None:
         """Train a network.
 
@@ -39,6 +42,7 @@ class Descent:
             network: whose parameters are trained.
             loss: number of the update, from 0 → its loss, a scalar.
             updates: of the optimiser.
+            name: of what is trained, for the progress bar.
             progress: show a progress bar.
         """
         optimiser = torch.optim.AdamW(
@@ -47,7 +51,7 @@ class Descent:
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, self.rate, total_steps=updates + 1, pct_start=self.warmup_share
         )
-        bar = tqdm(range(updates), desc=self.name, unit="update", disable=not progress)
+        bar = tqdm(range(updates), desc=name, unit="update", disable=not progress)
         for update in bar:
             found = loss(update)
             optimiser.zero_grad(set_to_none=True)

@@ -10,20 +10,25 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
 from unidad.features.feature_network import FeatureConfig, FeatureNetwork, load_feature_network
-from unidad.features.trunk import WEIGHTS, Trunk
-from unidad.files import atomic_folder, sha256
-from unidad.provenance import commit
+from unidad.features.trunk import WEIGHTS
+from unidad.files import atomic_folder
+from unidad.synthetic.descent import Descent
 from unidad.synthetic.faces import ATTRIBUTES, DOMAINS, render
+from unidad.synthetic.pages import provenance, write_card
 from unidad.synthetic.recipes import FeatureTraining
 
 NAME = "synthetic-faces"
+ABOUT = (
+    "A small convolutional network that stands for Inception and for the trunk of LPIPS in the "
+    "metrics of synthetic faces. Trained on renderings of all five domains, never on generated "
+    "images; fixed since. Distances in its features are no FID."
+)
 PER_DOMAIN = 16
-LEARNING_RATE, WARMUP_SHARE, WEIGHT_DECAY = 2e-3, 0.1, 0.01
+DESCENT = Descent(rate=2e-3, warmup_share=0.1, weight_decay=0.01)
 NOISE, BLUR = 0.2, 1.5
 """Strongest damage in training: standard deviations, in the range [-1, 1] and in pixels."""
 HELD_OUT_START, HELD_OUT_IMAGES = 10_000_000, 1000
@@ -80,11 +85,11 @@ def train(
         network.save(folder)
         scores = score(load_feature_network(folder), seed, HELD_OUT_IMAGES)
         facts = {
-            **provenance(network, folder, seed, command),
+            **provenance(network, folder / WEIGHTS, seed, command),
             "updates": f"{settings.updates:,} of {PER_DOMAIN * len(DOMAINS)} images, all new",
             "sha256 of the held-out renderings": f"`{scores.pixels}`",
         }
-        (folder / "README.md").write_text(_card(facts, scores))
+        write_card(folder, f"{NAME}-features", ABOUT, facts, *_tables(scores))
     return scores
 
 
@@ -93,42 +98,23 @@ def told(scores: Scores) -> str:
     return "\n".join(f"{d}: {share:.3f} recognised" for d, share in scores.accuracy.items())
 
 
-def provenance(network: Trunk, folder: Path, seed: int, command: str) -> dict[str, str]:
-    """What the card of a network says of its origin: fact → value."""
-    parameters = sum(p.numel() for p in network.parameters())
-    return {
-        "command": f"`{command}`" if command else "not recorded",
-        "parameters": f"{parameters:,}, stored as bfloat16",
-        "seed": str(seed),
-        "commit": commit(),
-        f"sha256 of {WEIGHTS}": f"`{sha256(folder / WEIGHTS)}`",
-    }
-
-
 def _trained(config: FeatureConfig, settings: FeatureTraining, progress: bool) -> FeatureNetwork:
-    seed, updates = settings.seed, settings.updates
+    seed = settings.seed
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = FeatureNetwork(config).to(memory_format=torch.channels_last)
     chance = torch.Generator().manual_seed(seed)
     scales = 1 / _renderings(config, seed, HELD_OUT_START - 200, 200)[2].var(0).clamp(min=1e-4)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, LEARNING_RATE, total_steps=updates + 1, pct_start=WARMUP_SHARE
-    )
-    bar = tqdm(range(updates), desc="feature network", unit="update", disable=not progress)
-    for update in bar:
+
+    def loss(update: int) -> Tensor:
         x, domains, attributes = _renderings(config, seed, update * PER_DOMAIN, PER_DOMAIN)
         x, quality = damaged(x, chance)
         pooled = network(x.contiguous(memory_format=torch.channels_last))
         errors = (network.attribute_head(pooled) - attributes).square() * scales
-        loss = errors.mean() + F.cross_entropy(network.domain_head(pooled), domains)
-        loss = loss + F.mse_loss(network.quality_head(pooled), quality)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+        found = errors.mean() + F.cross_entropy(network.domain_head(pooled), domains)
+        return found + F.mse_loss(network.quality_head(pooled), quality)
+
+    DESCENT.run(network, loss, settings.updates, "feature network", progress)
     return network
 
 
@@ -193,27 +179,13 @@ def score(network: FeatureNetwork, seed: int, count: int) -> Scores:
     )
 
 
-def _card(facts: dict[str, str], scores: Scores) -> str:
+def _tables(scores: Scores) -> tuple[str, ...]:
     accuracy = [f"| {domain} | {share:.3f} |" for domain, share in scores.accuracy.items()]
     r2 = [f"| {name} | {value:.2f} |" for name, value in scores.r2.items()]
-    return "\n".join(
-        [
-            f"# {NAME}-features",
-            "",
-            "A small convolutional network that stands for Inception and for the trunk of LPIPS "
-            "in the metrics of synthetic faces. Trained on renderings of all five domains, "
-            "never on generated images; fixed since. Distances in its features are no FID.",
-            "",
-            *(f"- {name}: {value}" for name, value in facts.items()),
-            "",
-            f"On {HELD_OUT_IMAGES} held-out renderings of each domain (a few faces *are* baby-like "
-            "or wear sunglasses, and can only be taken for those):",
-            "",
-            *("| domain | recognised |", "|---|---:|", *accuracy),
-            "",
-            "R² is the explained share of an attribute's variance within domains.",
-            "",
-            *("| attribute | R² |", "|---|---:|", *r2),
-            "",
-        ]
+    return (
+        f"On {HELD_OUT_IMAGES} held-out renderings of each domain (a few faces *are* baby-like or "
+        "wear sunglasses, and can only be taken for those):",
+        "\n".join(["| domain | recognised |", "|---|---:|", *accuracy]),
+        "R² is the explained share of an attribute's variance within domains.",
+        "\n".join(["| attribute | R² |", "|---|---:|", *r2]),
     )

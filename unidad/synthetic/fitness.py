@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,10 +14,10 @@ from tqdm import tqdm
 
 from unidad.errors import UserError
 from unidad.features.contract import Extractor
-from unidad.files import atomic_file
 from unidad.metrics.frechet import frechet_distance
 from unidad.report.style import CONTROL_COLOR, PALETTE, RC
 from unidad.synthetic.faces import render
+from unidad.synthetic.pages import Row, write_csv, write_page
 
 NAME = "feature_fitness"
 DOMAIN, SOURCE = "babies", "faces"
@@ -38,7 +37,6 @@ UNITS = {
     "duplicates": "copies of each image",
 }
 COLUMNS = ("damage", "strength", "unit", "frechet_distance")
-Row = dict[str, str | float]
 
 
 def fitness(
@@ -109,14 +107,8 @@ def write_fitness(
     """
     rows = fitness(extractor, images, resolution, progress)
     folder = Path(folder)
-    with atomic_file(folder / f"{NAME}.csv") as partial, open(partial, "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    with atomic_file(folder / f"{NAME}.md") as partial:
-        partial.write_text(markdown(rows))
-    with atomic_file(folder / "figures" / f"{NAME}.png") as partial, mpl.rc_context(RC):
-        plot(rows, extractor.name).savefig(partial, format="png")
+    write_csv(folder / f"{NAME}.csv", COLUMNS, rows)
+    write_page(folder, NAME, markdown(rows), plot(rows, extractor.name))
     return rows
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from tqdm import tqdm
 
 from unidad.data.prompts import STANDARD, fill, read_prompts
 from unidad.features.scene_network import PARTS, SceneNetwork
-from unidad.files import atomic_file
 from unidad.report.style import PALETTE, RC
+from unidad.synthetic.pages import Row, write_csv, write_page
 from unidad.synthetic.scenes import (
     LIVE,
     SUBJECTS,
@@ -43,7 +42,6 @@ ALL, KEPT, HIDDEN = "all", "colours kept", "red or purple"
 """Prompts: all standard ones, and those without and with one of RECOLOURED."""
 SUBJECT_COLUMNS = ("subject", "prompts", "pictures", "mean", "low", "high", "roc_auc")
 WORD_COLUMNS = ("part", "word", "pictures", "recognised")
-Row = dict[str, str | float]
 
 
 @dataclass(frozen=True)
@@ -171,20 +169,10 @@ def write_fitness(
     Arguments other than `folder` and result are those of `fitness`.
     """
     found, folder = fitness(network, resolution, progress), Path(folder)
-    _write_csv(folder / f"{NAME}.csv", SUBJECT_COLUMNS, found.subjects)
-    _write_csv(folder / f"{NAME}_words.csv", WORD_COLUMNS, found.words)
-    with atomic_file(folder / f"{NAME}.md") as partial:
-        partial.write_text(markdown(found))
-    with atomic_file(folder / "figures" / f"{NAME}.png") as partial, mpl.rc_context(RC):
-        plot(found).savefig(partial, format="png")
+    write_csv(folder / f"{NAME}.csv", SUBJECT_COLUMNS, found.subjects)
+    write_csv(folder / f"{NAME}_words.csv", WORD_COLUMNS, found.words)
+    write_page(folder, NAME, markdown(found), plot(found))
     return found
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    with atomic_file(path) as partial, open(partial, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def subject_table(rows: Sequence[Row]) -> str:

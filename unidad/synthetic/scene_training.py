@@ -13,14 +13,10 @@ from tqdm import tqdm
 
 from unidad.data.image_set import to_tensor
 from unidad.features.scene_network import PARTS, SceneConfig, SceneNetwork, load_scene_network
+from unidad.features.trunk import WEIGHTS
 from unidad.files import atomic_folder
-from unidad.synthetic.feature_training import (
-    LEARNING_RATE,
-    WARMUP_SHARE,
-    WEIGHT_DECAY,
-    damaged,
-    provenance,
-)
+from unidad.synthetic.feature_training import DESCENT, damaged
+from unidad.synthetic.pages import provenance, write_card
 from unidad.synthetic.recipes import SceneNetworkTraining
 from unidad.synthetic.scene_fitness import (
     RECOLOURED,
@@ -39,6 +35,17 @@ from unidad.synthetic.scenes import (
 )
 
 NAME = "synthetic-scenes"
+ABOUT = (
+    "A small convolutional network that stands for DINO and for the trunk of LPIPS in the metrics "
+    "of synthetic scenes, and that reads class, context, property and accessory off a picture. "
+    "Trained on renderings of random instances, never on generated images nor on a named subject; "
+    "fixed since."
+)
+SIMILAR = (
+    "Mean similarity (cosine) of held-out pictures to a subject's training photos, and in brackets "
+    "the share of pairs in which the subject's own picture is the more similar:"
+)
+READ = "Words read off held-out source scenes (accessories: of animals):"
 VIEWS = 8
 """Pictures of each instance of the pool."""
 CATEGORIES_PER_BATCH, INSTANCES_PER_CATEGORY, VIEWS_PER_INSTANCE = 6, 8, 3
@@ -101,12 +108,13 @@ def train(
         network.save(folder)
         found = fitness(load_scene_network(folder), resolution, progress)
         facts = {
-            **provenance(network, folder, settings.seed, command),
+            **provenance(network, folder / WEIGHTS, settings.seed, command),
             "updates": f"{settings.updates:,}, each on {pictures} pictures",
             "pictures": f"{VIEWS} of each of {settings.instances:,} instances",
             "sha256 of the held-out renderings": f"`{found.pixels}`",
         }
-        (folder / "README.md").write_text(_card(facts, found))
+        tables = (SIMILAR, subject_table(found.subjects), READ, word_table(found.words))
+        write_card(folder, f"{NAME}-features", ABOUT, facts, *tables)
     return found
 
 
@@ -145,29 +153,23 @@ def _numbers(words: np.ndarray, vocabulary: tuple[str, ...]) -> np.ndarray:
 def _trained(
     config: SceneConfig, pool: Pool, settings: SceneNetworkTraining, progress: bool
 ) -> SceneNetwork:
-    seed, updates = settings.seed, settings.updates
+    seed = settings.seed
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = SceneNetwork(config).to(memory_format=torch.channels_last)
     chance, damage = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, LEARNING_RATE, total_steps=updates + 1, pct_start=WARMUP_SHARE
-    )
-    bar = tqdm(range(updates), desc="scene network", unit="update", disable=not progress)
-    for _ in bar:
+
+    def loss(update: int) -> Tensor:
         instances, views = draw_batch(pool, chance)
         x, _ = damaged(to_tensor(pool.images[instances, views]), damage, NOISE, BLUR)
         embeddings, logits = network(x.contiguous(memory_format=torch.channels_last))
         clear = ~pool.recoloured[instances, views]
-        loss = contrastive_loss(embeddings[clear], torch.from_numpy(instances[clear]))
+        found = contrastive_loss(embeddings[clear], torch.from_numpy(instances[clear]))
         for part, words in pool.words.items():
-            loss = loss + F.cross_entropy(logits[part], torch.from_numpy(words[instances, views]))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+            found = found + F.cross_entropy(logits[part], torch.from_numpy(words[instances, views]))
+        return found
+
+    DESCENT.run(network, loss, settings.updates, "scene network", progress)
     return network
 
 
@@ -206,28 +208,3 @@ def contrastive_loss(
     partners = alike.sum(1)
     anchors = partners > 0
     return (surprise.sum(1)[anchors] / partners[anchors]).mean()
-
-
-def _card(facts: dict[str, str], found: Fitness) -> str:
-    return "\n".join(
-        [
-            f"# {NAME}-features",
-            "",
-            "A small convolutional network that stands for DINO and for the trunk of LPIPS in the "
-            "metrics of synthetic scenes, and that reads class, context, property and accessory "
-            "off a picture. Trained on renderings of random instances, never on generated images "
-            "nor on a named subject; fixed since.",
-            "",
-            *(f"- {name}: {value}" for name, value in facts.items()),
-            "",
-            "Mean similarity (cosine) of held-out pictures to a subject's training photos, and in "
-            "brackets the share of pairs in which the subject's own picture is the more similar:",
-            "",
-            subject_table(found.subjects),
-            "",
-            "Words read off held-out source scenes (accessories: of animals):",
-            "",
-            word_table(found.words),
-            "",
-        ]
-    )

@@ -12,13 +12,13 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from unidad.data.image_set import to_tensor, to_uint8
-from unidad.files import atomic_folder, sha256
+from unidad.files import atomic_folder
 from unidad.networks.codec import LatentCodec
 from unidad.networks.folder import WEIGHTS_NAME
-from unidad.provenance import commit
+from unidad.synthetic.descent import Descent
+from unidad.synthetic.pages import provenance, write_card
 from unidad.synthetic.recipes import AutoencoderTraining
 from unidad.synthetic.scenes import render, source_scenes
 
@@ -26,7 +26,7 @@ CHANNELS = (24, 48, 64)
 """Of the blocks, at halving resolutions: latents are a quarter as high and wide as images."""
 LATENT_CHANNELS, GROUPS = 8, 8
 BATCH = 32
-LEARNING_RATE, WARMUP_SHARE, WEIGHT_DECAY = 2e-3, 0.05, 0.01
+DESCENT = Descent(rate=2e-3, warmup_share=0.05, weight_decay=0.01, clip_norm=1.0, fused=True)
 KL_WEIGHT = 1e-3
 """Of the divergence for each latent: enough noise in the latents that small errors of a diffusion
 model leave the picture as it is."""
@@ -70,16 +70,12 @@ def train(
         vae.save_pretrained(folder)
         _picture(held_out, shown).save(folder / "reconstructions.png")
         facts = {
-            "command": f"`{command}`" if command else "not recorded",
-            "parameters": f"{sum(p.numel() for p in vae.parameters()):,}",
+            **provenance(vae, folder / WEIGHTS_NAME, settings.seed, command, "float32"),
             "updates": f"{settings.updates:,} of {BATCH} of {settings.scenes:,} scenes",
-            "seed": str(settings.seed),
-            "commit": commit(),
             f"PSNR of {HELD_OUT_IMAGES} held-out scenes": f"{psnr:.2f} dB",
             "scaling_factor": f"{vae.config.scaling_factor:.4f}",
-            f"sha256 of {WEIGHTS_NAME}": f"`{sha256(folder / WEIGHTS_NAME)}`",
         }
-        (folder / "README.md").write_text(_card(facts, resolution))
+        write_card(folder, "Autoencoder of synthetic scenes", _about(resolution), facts)
     return psnr
 
 
@@ -138,33 +134,23 @@ def peak_signal_to_noise(images: Tensor, truth: Tensor) -> float:
 
 
 def _trained(settings: AutoencoderTraining, resolution: int, progress: bool) -> AutoencoderKL:
-    updates, count = settings.updates, settings.scenes
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         vae = new_vae(resolution).to(memory_format=torch.channels_last)
     chance = torch.Generator().manual_seed(settings.seed)
-    scenes = render(source_scenes(settings.seed, range(count)), resolution)
-    optimiser = torch.optim.AdamW(
-        vae.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, LEARNING_RATE, total_steps=updates + 1, pct_start=WARMUP_SHARE
-    )
-    bar = tqdm(range(updates), desc="autoencoder", unit="update", disable=not progress)
-    for _ in bar:
-        images = _tensor(scenes[torch.randint(count, (BATCH,), generator=chance).numpy()])
+    scenes = render(source_scenes(settings.seed, range(settings.scenes)), resolution)
+
+    def loss(update: int) -> Tensor:
+        rows = torch.randint(settings.scenes, (BATCH,), generator=chance).numpy()
+        images = _tensor(scenes[rows])
         with torch.autocast("cpu", torch.bfloat16):
             posterior = DiagonalGaussianDistribution(
                 vae.encode(images).latent_dist.parameters.float()
             )
             decoded = vae.decode(posterior.sample(chance)).sample
-        loss = vae_loss(decoded.float(), images, posterior)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
+        return vae_loss(decoded.float(), images, posterior)
+
+    DESCENT.run(vae, loss, settings.updates, "autoencoder", progress)
     return vae.eval()
 
 
@@ -179,17 +165,10 @@ def _picture(truth: Tensor, shown: Tensor) -> Image.Image:
     return image.resize((3 * image.width, 3 * image.height), Image.Resampling.NEAREST)
 
 
-def _card(facts: dict[str, str], resolution: int) -> str:
+def _about(resolution: int) -> str:
     size = resolution // 2 ** (len(CHANNELS) - 1)
-    return "\n".join(
-        [
-            "# Autoencoder of synthetic scenes",
-            "",
-            f"An AutoencoderKL: scenes of {resolution}x{resolution} pixels as latents of "
-            f"{LATENT_CHANNELS}x{size}x{size}. `reconstructions.png` shows held-out scenes above, "
-            "and what is left of them below.",
-            "",
-            *(f"- {name}: {value}" for name, value in facts.items()),
-            "",
-        ]
+    return (
+        f"An AutoencoderKL: scenes of {resolution}x{resolution} pixels as latents of "
+        f"{LATENT_CHANNELS}x{size}x{size}. `reconstructions.png` shows held-out scenes above, and "
+        "what is left of them below."
     )
