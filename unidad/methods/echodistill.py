@@ -215,14 +215,8 @@ class EchoDistill(Method):
         self.discriminator = FeatureHeads(
             {name: rows.shape[1] for name, rows in self.pooled(photos[:1]).items()}
         )
-        self.networks = nn.ModuleDict(
-            {
-                "student": student,
-                "teacher": teacher,
-                "token": conditions.token,
-                "discriminator": self.discriminator,
-            }
-        )
+        taught = {"student": student, "teacher": teacher, "token": conditions.token}
+        self.networks = nn.ModuleDict(taught | {"discriminator": self.discriminator})
         if self.options.echo_rounds:
             self.networks["echo"] = EchoImages(self.options.echo_images, student.shape)
         word_of_both = self.options.token_taught_by == "both"
