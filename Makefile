@@ -19,7 +19,8 @@ reproduce: $(READY)
 report: $(READY)
 	snakemake --configfile $(CONFIG) --report "$$(unidad plan --config $(CONFIG) --root)/report.html"
 
-test: lint unit smoke
+test: lint
+	pytest -n 3 --dist loadgroup
 
 lint: $(READY)
 	ruff check .

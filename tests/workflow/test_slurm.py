@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from checkouts import ENVIRONMENT, snakemake
+from checkouts import ENVIRONMENT, command, snakemake
 from safetensors.torch import load_file
 from slurm_cluster import Unavailable, jobs, one_node_slurm, slurm, wait_until
 
@@ -104,9 +104,12 @@ def trainings(checkout):
     environment = ENVIRONMENT | {"CUDA_VISIBLE_DEVICES": ""}
     log = checkout / "stopped.log"
     with log.open("w") as output:
-        command = ["snakemake", *targets, *OPTIONS, *config]
         process = subprocess.Popen(
-            command, cwd=checkout, env=environment, stdout=output, stderr=output
+            command(*targets, *OPTIONS, *config),
+            cwd=checkout,
+            env=environment,
+            stdout=output,
+            stderr=output,
         )
         try:
             stop_at_a_checkpoint(folder, before)

@@ -1,0 +1,88 @@
+"""Imports point one way, files and functions are small; read with ast, nothing is imported."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted((ROOT / "unidad").rglob("*.py"))
+LAYERS = (
+    ("__init__", "errors", "files", "shipped", "provenance", "plugins"),
+    ("config",),
+    ("diffusion", "losses", "data"),
+    ("features", "networks"),
+    ("pipeline", "sampling"),
+    ("methods",),
+    ("training",),
+    ("tasks",),
+    ("experiment",),
+    ("plan",),
+    ("doctor", "estimate", "rates", "report"),
+    ("cli",),
+    ("__main__",),
+)
+"""Each imports from those above it, and from its own."""
+ALLOWED = {
+    name: {below for layer in LAYERS[: place + 1] for below in layer}
+    for place, layer in enumerate(LAYERS)
+    for name in layer
+}
+ALLOWED["metrics"] = {"metrics", "errors", "data"}
+ALLOWED["synthetic"] = ALLOWED["training"] | {"synthetic", "metrics"}
+for user in ("tasks", "experiment", "cli"):
+    ALLOWED[user] |= {"synthetic", "metrics"}
+ALLOWED["report"] |= {"metrics"}
+LINES, FUNCTION_LINES = 400, 60
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Modules of the package that are imported, inside functions, too, but not for types alone."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        yield from imports(node)
+
+
+def part(module: str) -> str:
+    """`unidad.methods.base` belongs to `methods`, the package's own file to `__init__`."""
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+TREES = {module_of(path): ast.parse(path.read_text()) for path in FILES}
+IMPORTED = {
+    module: {name if name in TREES else name.rpartition(".")[0] for name in imports(tree)}
+    & {*TREES}
+    for module, tree in TREES.items()
+}
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_imports_point_one_way(module):
+    found = {part(name) for name in IMPORTED[module]}
+    assert found <= ALLOWED[part(module)], "imports what lies above it"
+
+
+def test_no_module_imports_itself_through_others():
+    TopologicalSorter(IMPORTED).prepare()
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_files_and_functions_are_small(module):
+    path = next(path for path in FILES if module_of(path) == module)
+    assert len(path.read_text().splitlines()) <= LINES
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = node.end_lineno - node.lineno + 1
+            assert length <= FUNCTION_LINES, f"{node.name} has {length} lines"
