@@ -14,7 +14,7 @@ LAYERS = (
     ("config",),
     ("diffusion", "losses", "data"),
     ("features", "networks"),
-    ("pipeline", "sampling"),
+    ("pipeline", "sampling", "prompt_sampling", "models"),
     ("methods",),
     ("training",),
     ("tasks",),
