@@ -29,6 +29,7 @@ lint: $(READY)
 	snakemake --lint
 	snakemake --lint --configfile configs/sdp.yaml
 	unidad schema --check workflow/schemas/config.schema.json
+	unidad schema --markdown --check docs/configuration.md
 
 unit: $(READY)
 	pytest -n 2 --dist worksteal -m "not workflow"
@@ -41,6 +42,7 @@ benchmarks: $(READY)
 
 schema: $(READY)
 	unidad schema > workflow/schemas/config.schema.json
+	unidad schema --markdown > docs/configuration.md
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unidad needs Python 3.11 or newer; make PYTHON=python3.12 ...")'

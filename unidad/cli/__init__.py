@@ -11,6 +11,7 @@ import warnings
 from unidad import __version__
 from unidad.cli import data, evaluation, models, plan, results, synthetic, training
 from unidad.errors import UserError
+from unidad.plugins import load_plugins
 
 DESCRIPTION = """\
 Few-step, few-shot image generation: adapt a diffusion model to a handful of images and distil it
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.filterwarnings("ignore", category=FutureWarning)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
+        load_plugins()
         _set_threads(getattr(options, "threads", None))
         status = options.handler(options)
     except (UserError, OSError) as error:

@@ -66,20 +66,23 @@ def _add_schema(verbs: Verbs) -> None:
         verbs,
         "schema",
         _schema,
-        "print the JSON schema of the configuration",
+        "print the JSON schema of the configuration, or a page about its keys",
         "schema > workflow/schemas/config.schema.json",
     )
+    parser.add_argument("--markdown", action="store_true", help="all keys as a page instead")
     parser.add_argument("--check", type=Path, help="compare with this file instead")
 
 
 def _schema(options: argparse.Namespace) -> None:
+    from unidad.experiment.reference import reference
     from unidad.experiment.schema import schema
 
-    text = schema()
+    text = reference() if options.markdown else schema()
     if options.check is None:
         print(text, end="")
     elif options.check.read_text() != text:
+        how = "schema --markdown" if options.markdown else "schema"
         raise UserError(
             f"{options.check}: out of step with unidad/experiment/config.py; "
-            f"mend it with `unidad schema > {options.check}`"
+            f"mend it with `unidad {how} > {options.check}`"
         )

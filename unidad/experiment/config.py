@@ -17,8 +17,10 @@ from unidad.config.training import Training
 from unidad.experiment import checks
 from unidad.experiment.personalisation import Personalisation
 from unidad.methods import METHODS
+from unidad.plugins import load_plugins
 from unidad.tasks import TASKS
 
+load_plugins()
 AnyMethod = Annotated[
     Union[tuple(method.Settings for method in METHODS.values())],  # noqa: UP007
     Field(discriminator="method"),

@@ -6,12 +6,8 @@ import json
 
 from unidad.experiment.config import Config
 
-EXTENDS = (
-    "Path of another configuration, from this file's folder: its keys hold where none stand here"
-)
-LIKE = (
-    "Label of another row, of this file or of the extended one: its keys hold where none stand here"
-)
+EXTENDS = "path of another configuration, from this file's folder, for the keys that are not here"
+LIKE = "label of another row, of this file or of the extended one, for the keys that are not here"
 
 
 def schema() -> str:

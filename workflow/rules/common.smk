@@ -5,9 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from unidad.experiment.load import parse_config
 from unidad.errors import UserError
-from unidad.plan import DOWNLOADS, Plan
 
 # What Snakemake has read may say `extends`: a path that starts where the last file is that says so.
 FOLDERS = [
@@ -17,6 +15,9 @@ FOLDERS = [
 ]
 
 try:
+    from unidad.experiment.load import parse_config
+    from unidad.plan import DOWNLOADS, Plan
+
     PLAN = Plan(parse_config(dict(config), "configuration", (FOLDERS or [Path()])[-1]))
     PLAN.write_specs()
 except UserError as error:
