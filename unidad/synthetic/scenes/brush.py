@@ -148,3 +148,14 @@ def _painted(a: dict[str, Tensor], u: Tensor, v: Tensor, main: Tensor, second: T
     shade = 1.04 - 0.2 * (u + 0.3).clamp(0, 1) - 0.12 * (v - 0.2).clamp(0, 1)
     shade = shade + 0.16 * bump(u + 0.2, v + 0.1, 0.4, 0.5)
     return (mix(main, second, pattern) * shade.unsqueeze(1)).clamp_(0, 1)
+
+
+def fade(canvas: Canvas, y: Tensor, top: tuple, low: tuple, bottom: float = 1.0) -> None:
+    """Fill the picture with a gradient from its top edge down to y = bottom."""
+    share = ((y + 1) / (bottom + 1)).clamp(0, 1)
+    canvas.image.copy_(mix(rgb(*top), rgb(*low), share))
+
+
+def below(canvas: Canvas, y: Tensor, level: Tensor | float, colour: tuple) -> None:
+    """Fill the picture below a level."""
+    canvas.fill(level - y, rgb(*colour))

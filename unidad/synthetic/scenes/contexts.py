@@ -12,8 +12,10 @@ import torch
 
 from unidad.synthetic.scenes.brush import (
     band,
+    below,
     box,
     convex,
+    fade,
     hsv,
     mix,
     rgb,
@@ -31,16 +33,6 @@ MILK, WATER = (250, 245, 232), (34, 116, 200)
 Values = dict[str, Tensor]
 
 
-def _fade(canvas: Canvas, y: Tensor, top: tuple, low: tuple, bottom: float = 1.0) -> None:
-    """Fill the picture with a gradient from its top edge down to y = bottom."""
-    share = ((y + 1) / (bottom + 1)).clamp(0, 1)
-    canvas.image.copy_(mix(rgb(*top), rgb(*low), share))
-
-
-def _below(canvas: Canvas, y: Tensor, level: Tensor | float, colour: tuple) -> None:
-    canvas.fill(level - y, rgb(*colour))
-
-
 def _sideways(a: Values, x: Tensor) -> Tensor:
     """Coordinate that points to where the subject leaves room."""
     return x * (2 * a["side"] - 1)
@@ -53,9 +45,9 @@ def _plain(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
 
 
 def _jungle(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (34, 110, 44), (8, 44, 20), 0.4)
+    fade(canvas, y, (34, 110, 44), (8, 44, 20), 0.4)
     canvas.blend(0.8 * bump(x - 0.5 + a["place_0"], y + 0.8, 0.7, 0.9), rgb(190, 226, 110))
-    _below(canvas, y, 0.5 + 0.04 * torch.sin(9 * x), (74, 58, 26))
+    below(canvas, y, 0.5 + 0.04 * torch.sin(9 * x), (74, 58, 26))
     leaves = (
         *((-0.8, -0.8, 40, 0), (0.75, -0.85, -40, 1), (-0.1, -1.0, 80, 2), (-0.95, -0.3, 20, 1)),
         *((0.95, -0.3, -25, 0), (-0.9, 0.2, -30, 2), (0.9, 0.25, 30, 1), (0.4, -1.0, 110, 0)),
@@ -71,7 +63,7 @@ def _jungle(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
 
 
 def _snow(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (132, 176, 226), (206, 224, 242), 0.0)
+    fade(canvas, y, (132, 176, 226), (206, 224, 242), 0.0)
     for place, at in enumerate((-0.78, 0.82, -0.3)):
         u = x - at - 0.2 * (a[f"place_{place}"] - 0.5)
         for top in (-0.85, -0.5):
@@ -86,10 +78,10 @@ def _snow(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
 
 
 def _beach(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (70, 176, 244), (196, 234, 252), -0.2)
+    fade(canvas, y, (70, 176, 244), (196, 234, 252), -0.2)
     side = _sideways(a, x)
     canvas.fill(ellipse(side - 0.5 - 0.3 * a["place_0"], y + 0.72, 0.17, 0.17), rgb(255, 232, 90))
-    _below(canvas, y, -0.22, (18, 138, 196))
+    below(canvas, y, -0.22, (18, 138, 196))
     shore = 0.16 + 0.04 * torch.sin(5 * x + 6.283 * a["place_1"])
     canvas.fill(shore - 0.1 - y, rgb(240, 252, 252))
     canvas.fill(shore - y, rgb(244, 216, 150))
@@ -130,7 +122,7 @@ def _wooden_floor(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
 
 
 def _city(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (92, 110, 176), (252, 196, 150), 0.3)
+    fade(canvas, y, (92, 110, 176), (252, 196, 150), 0.3)
     for period, low, colour in ((0.3, -0.35, (132, 132, 164)), (0.44, -0.15, (56, 62, 92))):
         u, column = tile(x + a["place_0"] + period, period)
         roof = low - 0.6 * scatter(column)
@@ -140,12 +132,12 @@ def _city(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
     q, line = tile(y, 0.15)
     lit = (scatter(line, column) > 0.3).float()
     canvas.fill(torch.maximum(box(p, q, 0.035, 0.045), tower + 0.06), rgb(255, 224, 120), lit)
-    _below(canvas, y, 0.38, (112, 112, 118))
+    below(canvas, y, 0.38, (112, 112, 118))
     canvas.fill(box(tile(x, 0.7)[0], y - 0.86, 0.2, 0.03), rgb(240, 236, 210))
 
 
 def _mountain(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, SKY_TOP, SKY_LOW, 0.2)
+    fade(canvas, y, SKY_TOP, SKY_LOW, 0.2)
     side = _sideways(a, x)
     far = convex(side + 0.75, y, (0, -0.45), (0.7, 0.4), (-0.7, 0.4))
     canvas.fill(far, rgb(140, 150, 178))
@@ -155,12 +147,12 @@ def _mountain(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
     cap = convex(u, y, (0, -0.92), (0.85, 0.4), (-0.85, 0.4))
     jag = y + 0.46 - 0.08 * torch.sin(16 * u)
     canvas.fill(torch.maximum(cap, jag), rgb(252, 253, 255))
-    _below(canvas, y, 0.28 + 0.04 * torch.sin(3 * x + 6.283 * a["place_1"]), GRASS)
+    below(canvas, y, 0.28 + 0.04 * torch.sin(3 * x + 6.283 * a["place_1"]), GRASS)
 
 
 def _blue_house(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (186, 218, 244), (238, 244, 248), 0.3)
-    _below(canvas, y, 0.3, GRASS)
+    fade(canvas, y, (186, 218, 244), (238, 244, 248), 0.3)
+    below(canvas, y, 0.3, GRASS)
     u = _sideways(a, x) - 0.42 - 0.1 * (a["place_0"] - 0.5)
     canvas.fill(box(u, y - 0.06, 0.5, 0.4), rgb(36, 96, 222))
     canvas.fill(convex(u, y, (0, -0.92), (0.64, -0.32), (-0.64, -0.32)), rgb(128, 60, 48))
@@ -171,12 +163,12 @@ def _blue_house(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
 
 
 def _rug_in_forest(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (48, 112, 58), (26, 66, 40), 0.3)
+    fade(canvas, y, (48, 112, 58), (26, 66, 40), 0.3)
     u, column = tile(x + 0.44 * a["place_0"], 0.44)
     canvas.fill(u.abs() - 0.06 - 0.05 * scatter(column), rgb(98, 66, 42))
     v = y + 0.86 - 0.08 * torch.sin(8 * x + 6.283 * a["place_1"])
     canvas.fill(v - 0.14, rgb(60, 140, 56))
-    _below(canvas, y, 0.3, (92, 76, 40))
+    below(canvas, y, 0.3, (92, 76, 40))
     _rug(canvas, x, y, (206, 150, 236), (142, 44, 190))
 
 
@@ -186,7 +178,7 @@ def _rug(canvas: Canvas, x: Tensor, y: Tensor, edge: tuple, inner: tuple) -> Non
 
 
 def _wheat_field(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, SKY_TOP, SKY_LOW, -0.2)
+    fade(canvas, y, SKY_TOP, SKY_LOW, -0.2)
     top = -0.28 + 0.03 * torch.sin(3 * x + 6.283 * a["place_0"])
     canvas.fill(top - y, rgb(232, 186, 70))
     for period, start in ((0.14, -0.28), (0.2, 0.15)):
@@ -197,8 +189,8 @@ def _wheat_field(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
 
 
 def _autumn(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (186, 214, 236), (240, 236, 220), 0.3)
-    _below(canvas, y, 0.26, (166, 118, 56))
+    fade(canvas, y, (186, 214, 236), (240, 236, 220), 0.3)
+    below(canvas, y, 0.26, (166, 118, 56))
     u = _sideways(a, x) - 0.52 - 0.1 * (a["place_0"] - 0.5)
     canvas.fill(
         convex(u, y, (-0.07, -0.5), (0.07, -0.5), (0.13, 0.42), (-0.13, 0.42)), rgb(92, 58, 36)
@@ -214,8 +206,8 @@ def _autumn(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
 
 
 def _eiffel_tower(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (150, 190, 240), (255, 220, 204), 0.3)
-    _below(canvas, y, 0.3, (120, 178, 84))
+    fade(canvas, y, (150, 190, 240), (255, 220, 204), 0.3)
+    below(canvas, y, 0.3, (120, 178, 84))
     u = (_sideways(a, x) - 0.52 - 0.1 * (a["place_0"] - 0.5)).abs()
     down = ((y + 0.98) / 1.36).clamp(0, 1)
     width = 0.025 + 0.1 * down + 0.3 * down * down * down
@@ -229,13 +221,13 @@ def _eiffel_tower(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
 
 
 def _water(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (150, 206, 246), (222, 240, 252), -0.5)
-    _below(canvas, y, -0.48, WATER)
+    fade(canvas, y, (150, 206, 246), (222, 240, 252), -0.5)
+    below(canvas, y, -0.48, WATER)
     waves(canvas, a, x, y, -0.48, (96, 176, 240), (14, 74, 152))
 
 
 def _milk(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (58, 116, 186), (150, 190, 226), -0.3)
+    fade(canvas, y, (58, 116, 186), (150, 190, 226), -0.3)
     swell = -0.36 + 0.07 * torch.sin(5 * x + 6.283 * a["place_0"])
     canvas.fill(swell - y, rgb(*MILK))
     waves(canvas, a, x, y, -0.4, (255, 255, 252), (228, 212, 186))
@@ -256,7 +248,7 @@ def waves(
 
 
 def _sunflowers(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (70, 158, 48), (108, 192, 66))
+    fade(canvas, y, (70, 158, 48), (108, 192, 66))
     u, column = tile(x + 0.04 * torch.sin(9 * y), 0.12)
     v, _ = tile(y + 0.3 * scatter(column), 0.32)
     canvas.fill(ellipse(u, v, 0.025, 0.12), rgb(44, 124, 40))
@@ -286,10 +278,10 @@ def _mirror(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
 
 
 def _crowded_street(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (150, 126, 110), (120, 104, 100), 0.1)
+    fade(canvas, y, (150, 126, 110), (120, 104, 100), 0.1)
     u, column = tile(x + a["place_0"], 0.5)
     canvas.fill(box(u, y + 0.9, 0.13, 0.12), rgb(240, 224, 150))
-    _below(canvas, y, 0.22, (196, 194, 190))
+    below(canvas, y, 0.22, (196, 194, 190))
     v, row = tile((y - 0.22).clamp(min=0).sqrt(), 0.24)
     seam = torch.maximum(v.abs() - 0.11, tile(x + 0.2 * row, 0.5)[0].abs() - 0.235)
     canvas.fill(torch.maximum(-seam, 0.25 - y), rgb(130, 128, 126))
@@ -307,9 +299,9 @@ def _crowded_street(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
 
 
 def _dirt_road(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, SKY_TOP, SKY_LOW, -0.2)
-    _below(canvas, y, -0.22 + 0.04 * torch.sin(4 * x + 6.283 * a["place_0"]), (112, 160, 62))
-    _below(canvas, y, 0.0, (126, 176, 70))
+    fade(canvas, y, SKY_TOP, SKY_LOW, -0.2)
+    below(canvas, y, -0.22 + 0.04 * torch.sin(4 * x + 6.283 * a["place_0"]), (112, 160, 62))
+    below(canvas, y, 0.0, (126, 176, 70))
     u = x - (2 * a["side"] - 1) * (0.4 + 0.2 * a["place_1"]) * (0.9 - y)
     road = convex(u, y, (-0.3, -0.16), (0.3, -0.16), (1.7, 1.1), (-1.7, 1.1))
     canvas.fill(road, rgb(176, 128, 78))
@@ -322,8 +314,8 @@ def _dirt_road(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
 
 
 def _white_rug(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (104, 142, 140), (128, 164, 160), 0.1)
-    _below(canvas, y, 0.12, (120, 76, 46))
+    fade(canvas, y, (104, 142, 140), (128, 164, 160), 0.1)
+    below(canvas, y, 0.12, (120, 76, 46))
     canvas.fill(tile(y - 0.2, 0.26)[0].abs() - 0.014, rgb(86, 52, 30), (y > 0.15).float())
     canvas.fill((y - 0.1).abs() - 0.04, rgb(240, 236, 226))
     _rug(canvas, x, y, (228, 224, 218), (252, 251, 248))
@@ -334,7 +326,7 @@ def _white_rug(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
 
 
 def _sofa(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, (238, 222, 190), (226, 206, 172), 0.3)
+    fade(canvas, y, (238, 222, 190), (226, 206, 172), 0.3)
     cloth = mix(rgb(118, 122, 134), rgb(142, 142, 150), a["tone"])
     canvas.fill(rounded_box(x, y - 0.1, 0.98, 0.6, 0.2), cloth * 0.85)
     canvas.fill(rounded_box(x, y - 0.75, 0.9, 0.4, 0.15), cloth * 1.1)
@@ -343,11 +335,11 @@ def _sofa(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
 
 
 def _lawn(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
-    _fade(canvas, y, SKY_TOP, SKY_LOW, 0.0)
+    fade(canvas, y, SKY_TOP, SKY_LOW, 0.0)
     u, _ = tile(x + 0.26 * a["place_0"], 0.26)
     picket = torch.maximum(u.abs() - 0.09, -0.5 + u.abs() - y)
     canvas.fill(union(picket, (y + 0.1).abs() - 0.05), rgb(196, 150, 100))
-    _below(canvas, y, 0.12, (88, 166, 60))
+    below(canvas, y, 0.12, (88, 166, 60))
     p, column = tile(x + a["place_1"], 0.16)
     q, _ = tile(y + 0.4 * scatter(column), 0.34)
     canvas.fill(torch.maximum(ellipse(p, q, 0.03, 0.1), 0.14 - y), rgb(58, 130, 44))
@@ -359,8 +351,8 @@ def _kitchen(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
     odd = torch.remainder(column + row, 2)
     canvas.image.copy_(mix(rgb(236, 242, 238), rgb(112, 190, 188), odd))
     canvas.fill(-box(u, v, 0.2, 0.2), rgb(250, 250, 246))
-    _below(canvas, y, 0.42, (120, 112, 108))
-    _below(canvas, y, 0.48, (206, 200, 190))
+    below(canvas, y, 0.42, (120, 112, 108))
+    below(canvas, y, 0.48, (206, 200, 190))
 
 
 def _tablecloth(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
@@ -375,7 +367,7 @@ def _brick_wall(canvas: Canvas, a: Values, x: Tensor, y: Tensor) -> None:
     u, column = tile(x + 0.25 * torch.remainder(row, 2) + a["place_1"], 0.5)
     brick = rgb(178, 84, 62) * (0.85 + 0.3 * scatter(column, row)).unsqueeze(1)
     canvas.fill(box(u, v, 0.225, 0.085), brick)
-    _below(canvas, y, 0.55, (130, 130, 134))
+    below(canvas, y, 0.55, (130, 130, 134))
 
 
 DRAW_CONTEXT: dict[str, Callable[[Canvas, Values, Tensor, Tensor], None]] = {
