@@ -7,7 +7,7 @@ from report_fakes import CONTROLS, ORDER, fake_log, fake_results, result
 
 from unidad.report import plots
 from unidad.report.comparison import comparison
-from unidad.report.style import CONTROL_COLOR, MARKERS, PALETTE, variant_styles
+from unidad.style import CONTROL_COLOR, MARKERS, PALETTE, variant_styles
 from unidad.tasks.generation import Generation
 from unidad.tasks.personalisation import Personalisation
 

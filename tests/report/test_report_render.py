@@ -13,7 +13,7 @@ from unidad.report import plots
 from unidad.report.grids import MARGIN, SECTION_GAP, enlarge
 from unidad.report.outputs import report_files
 from unidad.report.render import RunFile, _row_label, _styles, write_report
-from unidad.report.style import PALETTE
+from unidad.style import PALETTE
 from unidad.tasks.generation import Generation
 
 CAPTIONS = sorted((Path(__file__).parents[2] / "workflow" / "report").glob("*.rst"))

@@ -19,7 +19,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from unidad.files import atomic_file
 from unidad.metrics.registry import METRICS
 from unidad.report.comparison import aggregate, comparison, trajectories
-from unidad.report.style import CONTROL_COLOR, RC, Style, block_title, feature_label
+from unidad.style import CONTROL_COLOR, RC, Style, block_title, feature_label
 from unidad.tasks.plots import NFE, UPDATES, Plot
 
 LOG_RANGE = 20

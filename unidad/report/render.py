@@ -20,8 +20,8 @@ from unidad.report.comparison import (
 )
 from unidad.report.grids import comparison_grid
 from unidad.report.outputs import COST_PLOT, grid_file, plot_file, training_curves_file
-from unidad.report.style import Style, block_title, variant_styles
 from unidad.report.tables import write_tables
+from unidad.style import Style, block_title, variant_styles
 from unidad.tasks.task import Task
 
 GRID_COLUMNS = 10

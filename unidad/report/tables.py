@@ -12,7 +12,7 @@ from unidad.metrics.registry import METRICS, Column
 from unidad.report import formats
 from unidad.report.comparison import all_results, comparison
 from unidad.report.formats import Block, Cell, Row, Table
-from unidad.report.style import block_title, feature_label
+from unidad.style import block_title, feature_label
 from unidad.tasks.task import Task
 
 MISSING = "–"

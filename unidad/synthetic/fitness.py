@@ -15,7 +15,7 @@ from tqdm import tqdm
 from unidad.errors import UserError
 from unidad.features.contract import Extractor
 from unidad.metrics.frechet import frechet_distance
-from unidad.report.style import CONTROL_COLOR, PALETTE, RC
+from unidad.style import CONTROL_COLOR, PALETTE, RC
 from unidad.synthetic.faces import render
 from unidad.synthetic.pages import Row, write_csv, write_page
 

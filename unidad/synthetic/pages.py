@@ -12,7 +12,7 @@ from torch import nn
 
 from unidad.files import atomic_file, sha256
 from unidad.provenance import commit
-from unidad.report.style import RC
+from unidad.style import RC
 
 Row = dict[str, str | float]
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from unidad.data.prompts import STANDARD, fill, read_prompts
 from unidad.features.scene_network import PARTS, SceneNetwork
-from unidad.report.style import PALETTE, RC
+from unidad.style import PALETTE, RC
 from unidad.synthetic.pages import Row, write_csv, write_page
 from unidad.synthetic.scenes import (
     LIVE,
