@@ -14,7 +14,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from unidad.config.diffusion import Diffusion
-from unidad.config.evaluation import Evaluation, PromptGrid
 from unidad.data.image_set import ImageSet, to_uint8
 from unidad.diffusion.samplers import IndexedNoise, sampler_of
 from unidad.errors import UserError
@@ -192,28 +191,6 @@ def sample(
     """
     nfe = model.nfe if nfe is None else nfe
     return draw(FromNoise(model, count, seed, nfe, batch_size), Kept(), progress)
-
-
-def draw_as(settings: dict, folder: Path, nfe: int, progress: bool = True) -> ImageSet:
-    """What a model folder draws by the settings of a row's images.
-
-    Args:
-        settings: of `Evaluation`, or of `PromptGrid` for a text-to-image model.
-        folder: of the model.
-        nfe: network evaluations an image.
-        progress: show a progress bar.
-
-    Raises:
-        UserError: an unfit folder, or an nfe that the sampler cannot spend.
-    """
-    if "prompts" not in settings:
-        known = Evaluation(**settings)
-        model = load_image_model(folder)
-        return sample(model, known.samples, known.seed, nfe, known.batch_size, progress)[0]
-    from unidad.prompt_sampling import FromPrompts, load_text_to_image_model  # slow to import
-
-    drawing = FromPrompts(load_text_to_image_model(folder), PromptGrid(**settings), nfe)
-    return draw(drawing, Kept(), progress)[0]
 
 
 @torch.no_grad()

@@ -12,9 +12,9 @@ from unidad.features.features import extract
 from unidad.metrics.trajectory import smallest_on_the_way
 from unidad.networks.registry import load_backbone
 from unidad.networks.text_to_image_folder import load_codec, load_text_encoder
-from unidad.sampling import draw_as, load_image_model, sample
+from unidad.sampling import load_image_model, sample
 from unidad.tasks.evaluate import evaluate_row
-from unidad.tasks.snapshots import evaluate_snapshots
+from unidad.tasks.snapshots import draw_as, evaluate_snapshots
 
 
 def test_best_is_the_smallest_of_snapshots_and_last():

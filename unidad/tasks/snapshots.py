@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from unidad.config.evaluation import Evaluation, PromptGrid
+from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.features.extractors import load_extractor
 from unidad.features.features import extract
 from unidad.files import read_json
 from unidad.metrics.registry import measurable, measure
-from unidad.sampling import draw_as
+from unidad.sampling import Kept, draw, load_image_model, sample
 from unidad.tasks.evaluate import evidence_class, missing_keys_named
 
 
@@ -45,3 +47,25 @@ def evaluate_snapshots(spec: dict, progress: bool = True) -> dict:
             metrics = measure(measurable(kind), found)
             measured.append({"updates": int(snapshot.name), "metrics": metrics})
         return {"run": spec["run"], "snapshots": measured}
+
+
+def draw_as(settings: dict, folder: Path, nfe: int, progress: bool = True) -> ImageSet:
+    """What a model folder draws by the settings of a row's images.
+
+    Args:
+        settings: of `Evaluation`, or of `PromptGrid` for a text-to-image model.
+        folder: of the model.
+        nfe: network evaluations an image.
+        progress: show a progress bar.
+
+    Raises:
+        UserError: an unfit folder, or an nfe that the sampler cannot spend.
+    """
+    if "prompts" not in settings:
+        known = Evaluation(**settings)
+        model = load_image_model(folder)
+        return sample(model, known.samples, known.seed, nfe, known.batch_size, progress)[0]
+    from unidad.prompt_sampling import FromPrompts, load_text_to_image_model  # slow to import
+
+    drawing = FromPrompts(load_text_to_image_model(folder), PromptGrid(**settings), nfe)
+    return draw(drawing, Kept(), progress)[0]
