@@ -17,6 +17,10 @@ from safetensors.torch import load_file
 from unidad.config.diffusion import Diffusion
 from unidad.data.image_set import to_uint8
 from unidad.diffusion.samplers import IndexedNoise
+from unidad.files import write_json
+from unidad.models.export import export_run
+from unidad.models.place import place
+from unidad.models.recipes import Placing
 from unidad.networks.backbone import frozen
 from unidad.networks.codec import LatentCodec
 from unidad.networks.flow_transformer import TEXT_PARTS, TOKENIZERS, FlowTransformer, packed
@@ -26,6 +30,7 @@ from unidad.sampling import load_image_model
 from unidad.training.run import train
 
 TOKENS, POOLED = 24, 16
+SUMMARY = {"updates": {"student": 1}, "seconds": 1.0, "parameters": 2}
 DIFFUSION = Diffusion(sigma_max=20.0, student_sigma_max=20.0, student_sigma_min=0.25)
 
 
@@ -303,3 +308,28 @@ def test_a_vae_in_the_folder_is_its_codec(tmp_path, tiny_vae):
     codec = load_backbone(tmp_path / "m").codec
     assert isinstance(codec, LatentCodec)
     assert isinstance(codec.vae, AutoencoderKL)
+
+
+@pytest.mark.parametrize("latent", [False, True])
+def test_one_as_a_source_teacher_becomes_a_many_step_model(flow_folder, tmp_path, tiny_vae, latent):
+    if latent:
+        transformer = new_transformer(in_channels=4, out_channels=4)
+        scheduler = FlowMatchEulerDiscreteScheduler()
+        FlowTransformer(transformer, scheduler, codec=LatentCodec(tiny_vae)).save(tmp_path / "flow")
+    place(Placing(origin=str(flow_folder)), tmp_path / "placed")
+    model = load_image_model(tmp_path / "placed")
+    assert (model.sampler, model.nfe) == ("ddim", 25)
+    weights = load_file(flow_folder / "transformer" / WEIGHTS_NAME)
+    assert all(
+        torch.equal(weights[name], t) for name, t in model.network.model.state_dict().items()
+    )
+
+
+def test_a_run_s_export_says_how_to_draw(net, tmp_path):
+    net.save(tmp_path / "run" / "model", "few_step", 3, DIFFUSION)
+    write_json(tmp_path / "run" / "training.json", SUMMARY)
+    export_run(tmp_path / "run", tmp_path / "mine")
+    card = (tmp_path / "mine" / "README.md").read_text()
+    assert 'load_image_model("mine")' in card
+    ours, theirs = (load_image_model(tmp_path / n).draw(5, [2]) for n in ("mine", "run/model"))
+    assert np.array_equal(ours, theirs)
