@@ -104,7 +104,12 @@ def images_needed(wildcards):
 
 def measured_with(spec):
     """What a row's specification names beside its own images: image sets and features."""
-    keys = ("reference_features", "reference_images", "training_images", "training_features")
+    keys = (
+        "reference_features",
+        "reference_images",
+        "training_images",
+        "training_features",
+    )
     return [spec[key] for key in keys if spec.get(key)]
 
 
