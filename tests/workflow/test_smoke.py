@@ -70,8 +70,14 @@ def test_quality_on_the_way_is_measured_where_runs_keep_snapshots(smoke):
 def own(smoke, checkout):
     """An experiment with a folder of one's own, and docs/extending.md's method and metric."""
     shutil.copytree(smoke / "data/babies/shots5", checkout / "photos")
-    plugins = [f"plugin{number}.py" for number in range(2)]
-    for name, text in zip(plugins, fences(EXTENDING, "python"), strict=True):
+    plugins = {
+        f"{kind}.py": text
+        for kind in ("METHODS", "METRICS")
+        for text in fences(EXTENDING, "python")
+        if f'{kind}["' in text
+    }
+    assert len(plugins) == 2
+    for name, text in plugins.items():
         (checkout / name).write_text(text)
     (told,) = (block for block in fences(EXTENDING, "yaml") if "Anchored" in block)
     raw = yaml.safe_load((checkout / "configs/smoke.yaml").read_text())
