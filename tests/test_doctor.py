@@ -115,6 +115,7 @@ def test_networks_of_a_protocol_of_personalisation(monkeypatch):
         "targets": {"mine": {"folder": "photos", "class_word": "cat"}},
         "personalisation": {"protocol": "unidad", "student_unet": "unet.safetensors"},
         "source_student": "models/sd",
+        "feature_network": "shipped",
         "diffusion": {"spacing": "timesteps"},
     }
     findings = found(**subjects)
