@@ -161,18 +161,40 @@ def test_nothing_runs_twice(smoke, checkout):
 def test_one_hyperparameter_reruns_its_variant_and_what_depends_on_it(smoke, checkout):
     raw = yaml.safe_load((checkout / "configs/smoke.yaml").read_text())
     raw["variants"]["FT"]["training"] = {"learning_rate": 0.0005}
-    (checkout / "configs/changed.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
-    plan = snakemake(checkout, "-n", "--configfile", "configs/changed.yaml", "--quiet", "rules")
-    listed = snakemake(checkout, "-n", "--configfile", "configs/changed.yaml", "--summary")
-    updated = [
-        line.split("\t")[0] for line in listed.stdout.splitlines() if "update pending" in line
-    ]
-    models = {line for line in updated if "/model" in line}
-    assert models == {
+    assert {path for path in pending(checkout, raw) if "/model" in path} == {
         "results/smoke/runs/babies/shots5/ft/seed0/model",
         "results/smoke/runs/babies/shots5/ft-dmd2/seed0/model",
-    }, plan.stdout
+    }
     snakemake(checkout, "-n", "--configfile", "configs/smoke.yaml")
+
+
+def pending(checkout, raw):
+    """Outputs that a changed configuration makes anew."""
+    (checkout / "configs/changed.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    listed = snakemake(checkout, "-n", "--configfile", "configs/changed.yaml", "--summary")
+    lines = listed.stdout.splitlines()
+    return [line.split("\t")[0] for line in lines if "update pending" in line]
+
+
+def test_what_measures_logs_or_draws_leaves_models_alone(smoke, checkout):
+    raw = yaml.safe_load((checkout / "configs/smoke.yaml").read_text())
+    raw["variants"]["FT"] |= {"nfe": 4, "extra_nfe": [2]}
+    raw["training"] |= {"log_every": 3, "sample_every": 0, "checkpoint_every": 3, "trackers": []}
+    raw["evaluation"] |= {"samples": 50, "source_nfe": 2}
+    found = pending(checkout, raw)
+    assert "results/smoke/tables/comparison.md" in found
+    assert not [path for path in found if "/runs/" in path or "/models/source" in path]
+    snakemake(checkout, "-n", "--configfile", "configs/smoke.yaml")
+
+
+def test_a_model_that_is_gone_is_trained_again(smoke, checkout):
+    """As it is after a kill in the midst of `--forcerun train`."""
+    model = smoke / "runs/babies/shots5/uni-dad/seed0/model"
+    model.rename(model.with_name("aside"))
+    plan = snakemake(checkout, "-n", "--configfile", "configs/smoke.yaml")
+    model.with_name("aside").rename(model)
+    assert "Nothing to be done" not in plan.stdout + plan.stderr
+    assert "runs/babies/shots5/uni-dad/seed0/model" in plan.stdout
 
 
 def test_report_is_one_html_file(smoke, checkout):
