@@ -48,14 +48,14 @@ def random_measuring_networks(folder):
 
     A published file is known by the digest in its name, which no random weights have.
     """
-    weights, metrics = folder / "weights", folder / "unidad/metrics"
+    weights, features = folder / "weights", folder / "unidad/features"
     weights.mkdir()
     inception = save_as_published(inception_weights(), "inception", weights)
     vgg = save_as_published(vgg_weights(), "vgg16", weights)
     address = "inception_pytorch.FID_WEIGHTS_URL"
-    replace_once(metrics / "inception.py", address, f'"https://server.example/{inception}"')
+    replace_once(features / "inception.py", address, f'"https://server.example/{inception}"')
     address = "VGG16_Weights.IMAGENET1K_V1.url"
-    replace_once(metrics / "lpips_network.py", address, f'"https://server.example/{vgg}"')
+    replace_once(features / "lpips_network.py", address, f'"https://server.example/{vgg}"')
 
 
 @pytest.fixture(scope="module")
