@@ -20,6 +20,7 @@ from adm_reference import Adm, random_state
 from PIL import Image
 from random_networks import inception_weights, save_as_published, vgg_weights
 
+from unidad.experiment.extend import extended
 from unidad.synthetic.faces import render
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +72,8 @@ def folder(tmp_path_factory):
     pictures(folder / "data/ffhq.zip", "faces", range(10))
     pictures(folder / "data/train.zip", "babies", range(10))
     pictures(folder / "data/test.zip", "babies", range(22))
-    raw = yaml.safe_load((ROOT / "configs/paper_fsig.yaml").read_text())
+    paper = ROOT / "configs/paper_fsig.yaml"
+    raw = extended(yaml.safe_load(paper.read_text()), str(paper), paper.parent)
     raw["targets"]["babies"] |= {"folder": "data/train.zip", "reference": "data/test.zip"}
     raw |= {
         "resolution": 32,

@@ -34,7 +34,6 @@ def write_configuration(checkout):
     raw |= {"experiment": "trained", "source": {"images": 40}}
     raw |= dict(key.split("=") for key in ALL)
     raw["personalisation"] |= {"scene_models": TINY, "prior": None}
-    raw["evaluation"] |= {"reference_images": 16}
     raw["variants"] = {"EchoDistill": raw["variants"]["EchoDistill"]}
     del raw["variants"]["EchoDistill"]["features"]
     (checkout / "configs/trained.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
