@@ -65,7 +65,7 @@ def work(spec: str, folder: Path, environment: dict[str, str]) -> None:
 
 def train_in_two(spec: RunSpec, *folders: Path) -> None:
     for worker in start(spec, *folders):
-        worker.join(120)
+        worker.join(600)  # a guard against hanging, whatever else the machine does
         assert worker.exitcode == 0
 
 
