@@ -20,7 +20,7 @@ report: $(READY)
 	snakemake --configfile $(CONFIG) --report "$$(unidad plan --config $(CONFIG) --root)/report.html"
 
 test: lint
-	pytest -n 3 --dist loadgroup
+	pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	ruff check .
@@ -35,7 +35,7 @@ unit: $(READY)
 	pytest -n 2 --dist worksteal -m "not workflow"
 
 smoke: $(READY)
-	pytest -n 2 --dist loadfile -m workflow
+	pytest -n 2 --dist loadfile --no-loadscope-reorder -m workflow
 
 benchmarks: $(READY)
 	OMP_NUM_THREADS=1 python -m benchmarks

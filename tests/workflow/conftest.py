@@ -6,12 +6,18 @@ import pytest
 from checkouts import copy_project
 
 
-@pytest.hookimpl(tryfirst=True)
+LONGEST = ("test_slurm", "test_sdp_smoke", "test_smoke", "test_sdp_trained")
+
+
 def pytest_collection_modifyitems(items):
-    """Under `--dist loadgroup` a module's tests share what its fixtures ran."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    """What takes longest starts first, for the other processes to fill up beside it."""
+
+    def place(item):
+        is_workflow = Path(__file__).parent in item.path.parents
+        known = item.path.stem in LONGEST
+        return not is_workflow, LONGEST.index(item.path.stem) if known else len(LONGEST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="module")
