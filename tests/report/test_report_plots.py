@@ -11,7 +11,7 @@ from unidad.style import CONTROL_COLOR, MARKERS, PALETTE, variant_styles
 from unidad.tasks.generation import Generation
 from unidad.tasks.personalisation import Personalisation
 
-AGAINST_NFE, AGAINST_DIVERSITY, AGAINST_UPDATES = Generation.plots
+AGAINST_NFE, AGAINST_DIVERSITY, AGAINST_UPDATES, AGAINST_MINUTES, AGAINST_COPIES = Generation.plots
 STYLES = variant_styles(ORDER, CONTROLS)
 
 
@@ -115,6 +115,40 @@ def test_quality_against_updates_goes_through_the_snapshots():
     assert bars[2][:, 1] == pytest.approx([5 - np.sqrt(2), 5 + np.sqrt(2)])
     assert axes.get_yscale() == "log"
     assert legend_labels(figure) == ["FT", "Uni-DAD"]
+
+
+def test_quality_against_minutes_counts_the_stages_before():
+    """600 updates took 60 s, the run before it 30 s: 200 updates are reached after 50 s."""
+    snapshots = [{"updates": 200, "metrics": {"frechet_distance": 20.0}}]
+    metrics = [
+        result("Uni-DAD", trajectory=snapshots),
+        result("Uni-DAD", seed=1, training_seconds_total=120.0, trajectory=snapshots),
+        result("Source teacher", nfe=25),
+        result("FT", nfe=25, training_seconds_total=None),
+    ]
+    figure = plots.metric_plot(AGAINST_MINUTES, metrics, STYLES, ORDER)
+    (container,) = figure.axes[0].containers
+    curve = container.lines[0].get_xydata()
+    assert curve == pytest.approx(np.array([[65 / 60, 20], [105 / 60, 5]]))
+    across = container.lines[2][0].get_segments()[1][:, 0]
+    assert across == pytest.approx([1.75 - np.sqrt(0.125), 1.75 + np.sqrt(0.125)])
+    assert figure.axes[0].get_xlabel() == "training minutes, all stages"
+
+
+def test_distance_against_copies_goes_through_the_snapshots_in_their_order():
+    snapshots = [
+        {"updates": 200, "metrics": {"frechet_distance": 20.0, "memorisation": 0.3}},
+        {"updates": 400, "metrics": {"frechet_distance": 9.0, "memorisation": 0.0}},
+    ]
+    metrics = [
+        result("Uni-DAD", memorisation=0.1, trajectory=snapshots),
+        result("FT", nfe=25, memorisation=None),
+    ]
+    (axes,) = plots.metric_plot(AGAINST_COPIES, metrics, STYLES, ORDER).axes
+    (container,) = axes.containers
+    assert container.lines[0].get_xydata().tolist() == [[0.3, 20], [0.0, 9], [0.1, 5]]
+    assert axes.lines[-1].get_xydata().tolist() == [[0.1, 5]]
+    assert axes.get_xlabel() == "memorisation, lower is better"
 
 
 def test_fidelity_against_updates_is_measured_like_the_rest():

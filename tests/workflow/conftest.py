@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from checkouts import copy_project
 
-
 LONGEST = ("test_slurm", "test_sdp_smoke", "test_smoke", "test_sdp_trained")
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from unidad.errors import UserError
 from unidad.report.published import published_value
+from unidad.tasks.plots import MINUTES, UPDATES
 
 ROW_KEYS = ("experiment", "target", "shots", "variant", "method", "nfe")
 RUN_KEYS = (*ROW_KEYS, "trained_nfe", "seed")
@@ -136,36 +137,66 @@ def comparison(
     return aggregate([m for m in metrics if is_table_row(m["run"])], order, papers)
 
 
-def trajectories(metrics: Sequence[dict], metric: str, order: Sequence[str] = ()) -> pd.DataFrame:
+def trajectories(
+    metrics: Sequence[dict], y: str, order: Sequence[str] = (), x: str = UPDATES
+) -> pd.DataFrame:
     """A metric of every row's snapshots and of its last model, over seeds.
 
+    Args:
+        metrics: contents of metrics files.
+        y: the metric.
+        order: variants as the configuration lists them.
+        x: what it is drawn against: UPDATES, MINUTES or another metric.
+
     Returns:
-        Columns target, shots (nullable integer), variant, updates (of the student), mean, std
-        (null for one seed); sorted by updates within a variant.
+        Columns target, shots (nullable integer), variant, updates (of the student), mean_x, std_x,
+        mean_y, std_y (deviations are null for one seed); sorted by updates within a variant.
     """
     points = [
         {**{key: content["run"][key] for key in ("target", "shots", "variant")}, **point}
         for content in metrics
         if is_table_row(content["run"])
-        for point in _points(content, metric)
+        for point in _points(content, x, y)
     ]
-    columns = ["target", "shots", "variant", "updates", "value"]
-    frame = pd.DataFrame(points, columns=columns).dropna(subset="value")
+    keys = ["target", "shots", "variant", "updates"]
+    frame = pd.DataFrame(points, columns=[*keys, "x", "y"]).dropna(subset=["x", "y"])
+    groups = frame.groupby(keys, sort=False, dropna=False)
+    means = groups.agg(
+        **{f"{how}_{axis}": (axis, how) for axis in ("x", "y") for how in ("mean", "std")}
+    )
     rank = {variant: i for i, variant in enumerate(variant_order(metrics, order))}
-    groups = frame.groupby(columns[:-1], sort=False, dropna=False)["value"]
-    means = groups.agg(["mean", "std"]).reset_index().astype({"shots": "Int64"})
-    return means.sort_values(
-        ["variant", "updates"], key=lambda c: c.map(rank) if c.name == "variant" else c
+    return (
+        means.reset_index()
+        .astype({"shots": "Int64"})
+        .sort_values(
+            ["variant", "updates"], key=lambda c: c.map(rank) if c.name == "variant" else c
+        )
     )
 
 
-def _points(content: dict, metric: str) -> list[dict]:
-    last = {"updates": content["cost"].get("student_updates"), "metrics": content["metrics"]}
-    return [
-        {"updates": at["updates"], "value": at["metrics"].get(metric)}
-        for at in [*content.get("trajectory", []), last]
-        if at["updates"] is not None
-    ]
+def _points(content: dict, x: str, y: str) -> list[dict]:
+    """Of the snapshots and of the last model; of a control, which has no updates, none."""
+    cost = content["cost"]
+    updates = cost.get("student_updates")
+    if updates is None:
+        return []
+    last = {"updates": updates, "metrics": content["metrics"]}
+    points = []
+    for at in [*content.get("trajectory", []), last]:
+        values = at["metrics"] | {UPDATES: at["updates"]}
+        if x == MINUTES:
+            values[MINUTES] = _minutes(cost, at["updates"] / updates)
+        points.append({"updates": at["updates"], "x": values.get(x), "y": values.get(y)})
+    return points
+
+
+def _minutes(cost: dict, share: float) -> float | None:
+    """Training minutes after a share of the run's updates, with the runs it builds on.
+
+    Updates of one run take equally long.
+    """
+    own, total = cost.get("training_seconds"), cost.get("training_seconds_total")
+    return None if own is None or total is None else (total - own * (1 - share)) / 60
 
 
 def all_results(metrics: Sequence[dict]) -> pd.DataFrame:

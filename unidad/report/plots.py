@@ -20,7 +20,7 @@ from unidad.files import atomic_file
 from unidad.metrics.registry import METRICS
 from unidad.report.comparison import aggregate, comparison, trajectories
 from unidad.style import CONTROL_COLOR, RC, Style, block_title, feature_label
-from unidad.tasks.plots import NFE, UPDATES, Plot
+from unidad.tasks.plots import NFE, ON_THE_WAY, Plot
 
 LOG_RANGE = 20
 """A curve that spans more than this factor is drawn on a logarithmic axis."""
@@ -52,8 +52,9 @@ def metric_plot(
     features = feature_label(metrics[0]["extractor"])
     if plot.x == NFE:
         return _against_nfe(aggregate(metrics, order), plot, styles, features)
-    if plot.x == UPDATES:
-        return _against_updates(trajectories(metrics, plot.y, order), plot, styles, features)
+    if plot.on_the_way or plot.x in ON_THE_WAY:
+        points = trajectories(metrics, plot.y, order, plot.x)
+        return _on_the_way(points, plot, styles, features)
     return _against_metric(comparison(metrics, order), plot, styles, features)
 
 
@@ -127,17 +128,21 @@ def _against_metric(
 
 
 @mpl.rc_context(RC)
-def _against_updates(
+def _on_the_way(
     points: pd.DataFrame, plot: Plot, styles: Mapping[str, Style], features: str
 ) -> Figure:
-    """Through the snapshots to the last model; each variant at its trained NFE."""
+    """Through the snapshots to the last model, whose mark is large; each variant at its NFE."""
     blocks = _blocks(points)
     figure, panels = _panels(len(blocks), width=4.4, height=4.2)
     for axes, (block, part) in zip(panels, blocks.items(), strict=True):
         for variant, curve in part.groupby("variant", sort=False):
-            look = {"color": styles[variant].color, "marker": styles[variant].marker, **WHISKERS}
-            axes.errorbar(curve["updates"], curve["mean"], curve["std"].fillna(0), **look)
-        axes.set(title=block_title(*block), xlabel="student updates")
+            look = {"color": styles[variant].color, "marker": styles[variant].marker}
+            x, y = curve["mean_x"].to_numpy(float), curve["mean_y"].to_numpy(float)
+            across, along = curve["std_x"].fillna(0), curve["std_y"].fillna(0)
+            axes.errorbar(x, y, along, across if across.any() else None, **look, **WHISKERS)
+            axes.plot(x[-1:], y[-1:], markersize=10, **look)
+        label = ON_THE_WAY.get(plot.x) or METRICS[plot.x].column.label(features)
+        axes.set(title=block_title(*block), xlabel=label)
         axes.set_xlim(left=0)
         if plot.logarithmic:
             _logarithmic(axes)

@@ -8,7 +8,7 @@ from unidad.config.run import SOURCE, SOURCE_STUDENT, SOURCE_TEACHER, RunSpec
 from unidad.methods import METHODS, PRETRAINING
 from unidad.models.recipes import is_checkpoint
 from unidad.shipped import SHIPPED_FEATURE_NETWORK, SHIPPED_SOURCE_TEACHER
-from unidad.tasks.plots import NFE, UPDATES, Plot
+from unidad.tasks.plots import MINUTES, NFE, UPDATES, Plot
 from unidad.tasks.rows import HELD_OUT_LABEL, SOURCE_TEACHER_LABEL, TRAINING_LABEL, Row
 from unidad.tasks.task import Task, origin_of
 
@@ -28,6 +28,8 @@ class Generation(Task):
         Plot("quality_nfe", "frechet_distance", NFE, logarithmic=True),
         Plot("quality_diversity", "frechet_distance", "intra_lpips", logarithmic=True),
         Plot("quality_updates", "frechet_distance", UPDATES, logarithmic=True),
+        Plot("quality_minutes", "frechet_distance", MINUTES, logarithmic=True),
+        Plot("quality_copies", "frechet_distance", "memorisation", True, on_the_way=True),
     )
     papers: ClassVar = {
         "frechet_distance": "paper FID (Inception, FFHQ 256²)",
