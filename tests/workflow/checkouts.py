@@ -1,28 +1,18 @@
 """Copies of the project to run the workflow in, and how to run it."""
 
+import atexit
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
+
+from warm import warm_python
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-
-
-EAGER = """
-import asyncio
-from snakemake.cli import main
-from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
-
-async def sleep(executor):
-    await asyncio.sleep(1)
-
-RemoteExecutor.sleep = sleep
-main()
-"""
-"""Snakemake that looks at its cluster's jobs every second: the plugin waits ten seconds longer
-after every look that finds none at its end."""
 
 
 def copy_project(folder: Path) -> None:
@@ -34,18 +24,32 @@ def copy_project(folder: Path) -> None:
 
 
 def command(*arguments: str) -> list[str]:
-    """How Snakemake is started."""
-    return [sys.executable, "-c", EAGER, *arguments]
+    """How Snakemake is started cold."""
+    return [sys.executable, str(Path(__file__).with_name("eager_snakemake.py")), *arguments]
+
+
+@cache
+def warm_environment() -> dict[str, str]:
+    """In which `python` need not import torch again, until the tests end."""
+    stack = ExitStack()
+    folder = stack.enter_context(warm_python())
+    atexit.register(stack.close)
+    return ENVIRONMENT | {"PATH": f"{folder}:{ENVIRONMENT['PATH']}"}
 
 
 def snakemake(
-    folder: Path, *arguments: str, check: bool = True, **environment: str
+    folder: Path, *arguments: str, check: bool = True, cold: bool = False, **environment: str
 ) -> subprocess.CompletedProcess:
-    """Run Snakemake in a copy; a failure shows its output unless ``check`` is off."""
+    """Run Snakemake in a copy; a failure shows its output unless ``check`` is off.
+
+    It and its jobs are forked (`warm`), unless ``cold``.
+    """
+    given = ENVIRONMENT if cold else warm_environment()
+    started = command() if cold else ["python", "-m", "eager_snakemake"]
     result = subprocess.run(
-        command(*arguments),
+        [*started, *arguments],
         cwd=folder,
-        env=ENVIRONMENT | environment,
+        env=given | environment,
         capture_output=True,
         text=True,
     )

@@ -4,10 +4,7 @@ The networks that measure are random ones of the true architecture.
 """
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +14,7 @@ import pytest
 import torch
 import yaml
 from adm_reference import Adm, random_state
+from checkouts import snakemake
 from PIL import Image
 from random_networks import inception_weights, save_as_published, vgg_weights
 
@@ -89,13 +87,8 @@ def folder(tmp_path_factory):
 
 
 def test_from_a_checkpoint_and_archives_to_the_table_beside_the_paper_s(folder):
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "UNIDAD_WEIGHTS": str(folder / "weights"),
-    }
-    command = ["snakemake", "--cores", "2", "--configfile", "small.yaml"]
-    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout + result.stderr
+    options = ("--cores", "2", "--configfile", "small.yaml")
+    snakemake(folder, *options, UNIDAD_WEIGHTS=str(folder / "weights"))
     root = folder / "results/paper_fsig"
     assert "imported from: ffhq.pt" in (root / "models/source_teacher/README.md").read_text()
     row = json.loads((root / "metrics/babies/shots10/uni-dad/seed0/nfe3.json").read_text())

@@ -58,7 +58,8 @@ def comparison(checkout):
     assert shipped.count("{gpu: 0}") == 1
     profile.write_text(shipped.replace("{gpu: 0}", "{gpu: 1}"))
     variants = {"Uni-DAD": {"method": "unidad", "nfe": 2, "extra_nfe": [1]}}
-    snakemake(checkout, *OPTIONS, *write_config(checkout, "sent", {"variants": variants}))
+    config = write_config(checkout, "sent", {"variants": variants})
+    snakemake(checkout, *OPTIONS, *config)
     profile.write_text(shipped)
     return submissions()
 
@@ -97,7 +98,8 @@ def trainings(checkout):
         "sample_every": 0,
     }
     variants = {name: {"method": "finetune", "nfe": 3, "training": training} for name in ROUTES}
-    config = write_config(checkout, "stopped", {"variants": variants})
+    teacher = "results/sent/models/source_teacher"
+    config = write_config(checkout, "stopped", {"source_teacher": teacher, "variants": variants})
     folder = checkout / "results/stopped/runs/babies/shots5"
     targets = [f"results/stopped/runs/babies/shots5/{name}/seed0/model" for name in ROUTES]
     before = len(jobs())
