@@ -99,6 +99,7 @@ def row(tmp_path, stored, feature_network):
         "networks": [str(feature_network)],
         "images": files["samples"],
         "features": files["samples_features"],
+        "reference_images": files["reference"],
         "reference_features": files["reference_features"],
         "training_images": files["training"],
         "training_features": files["training_features"],

@@ -109,6 +109,7 @@ def test_from_a_specification_to_a_measured_row(spec, feature_network, image_set
         "networks": [str(feature_network)],
         "images": sets["samples"],
         "features": "f/samples.npz",
+        "reference_images": None,
         "reference_features": None,
         "training_images": sets["training"],
         "training_features": "f/training.npz",

@@ -59,6 +59,22 @@ def test_bold_is_the_best_printed_mean(metric, values, best, printed):
     assert {name for name, cell in cells.items() if cell.bold} == best
 
 
+def test_what_does_not_draw_the_target_is_never_bold():
+    """B is the most diverse of all, and draws a quarter of the target: 0.8 is enough, 0.79 not."""
+    shares = {"A": 0.8, "B": 0.25, "C": 0.79}
+    diversity = {"A": 0.3, "B": 0.6, "C": 0.5}
+    metrics = [
+        result(name, domain_share=share, intra_lpips=diversity[name])
+        for name, share in shares.items()
+    ]
+    for metric in ("intra_lpips", "domain_share"):
+        cells = cells_of(metrics, metric)
+        assert [name for name, cell in cells.items() if cell.bold] == ["A"]
+    notes = " ".join(of_domains(metrics).notes)
+    assert "Nothing is bold of a variant whose domain share is below 0.8" in notes
+    assert "domain share" not in " ".join(of_domains([result("A")]).notes)
+
+
 def test_a_column_without_a_value_anywhere_is_left_out():
     metrics = [
         result(name, recall=None, precision=value) for name, value in (("A", 0.5), ("B", None))
@@ -185,7 +201,7 @@ def test_latex_of_a_real_table_is_balanced_ascii_with_equal_rows():
     unknown = {c for c in text if ord(c) > 127} - set("éç")
     assert unknown == set()
     rows = [line for line in text.splitlines() if "&" in line]
-    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {15}
+    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {16}
     assert len(rows) == 1 + 2 * 9
 
 

@@ -28,7 +28,7 @@ SOURCE = 255 - IMAGES
 def published() -> list[dict]:
     with open(DOCS / "feature_fitness.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    numbers = ("strength", "frechet_distance")
+    numbers = ("strength", "frechet_distance", "grain")
     return [row | {name: float(row[name]) for name in numbers} for row in rows]
 
 
@@ -87,7 +87,9 @@ def test_small_run_writes_table_and_plot(tmp_path, monkeypatch):
     assert found[0] < found[3] < found[4]
     lines = (tmp_path / "feature_fitness.csv").read_text().splitlines()
     assert lines[0] == ",".join(COLUMNS)
-    assert lines[1] == f"none,0.0,,{found[0]}"
+    assert lines[1] == f"none,0.0,,{found[0]},{rows[0]['grain']}"
+    assert rows[0]["grain"] == pytest.approx(1, abs=0.2)
+    assert rows[1]["grain"] > 5
     picture = imread(tmp_path / "figures" / "feature_fitness.png")
     assert picture.shape[1] > picture.shape[0] > 300
     assert picture.std() > 0.05

@@ -95,7 +95,9 @@ def test_a_subject_of_ones_own_has_neither_grammar_nor_reference(subject_row):
 
 
 def test_without_held_out_images_there_is_no_distance(row):
-    found = evaluate_row(row | {"reference_features": None}, progress=False)
+    found = evaluate_row(
+        row | {"reference_images": None, "reference_features": None}, progress=False
+    )
     assert found["metrics"]["frechet_distance"] is None
     assert found["metrics"]["intra_lpips"] > 0
 
@@ -110,7 +112,7 @@ def test_a_missing_key_is_named(any_row, key):
 @pytest.mark.parametrize(
     ("fixture", "keys"),
     [
-        ("row", ("domain", "reference_features", "intra_lpips")),
+        ("row", ("domain", "reference_images", "reference_features", "intra_lpips")),
         ("subject_row", ("reference_images", "rare_token", "grammar", "protocol")),
     ],
 )

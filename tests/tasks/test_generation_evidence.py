@@ -61,18 +61,24 @@ def measure(tmp_path):
         training=TRAINING,
         extractor=EXTRACTOR,
         reference=REFERENCE_FEATURES,
+        held_out=REFERENCE,
         found=None,
         domain="blue",
         **rules,
     ):
-        files = {name: str(tmp_path / f"{name}.npz") for name in ("training", "known", "held_out")}
+        files = {
+            name: str(tmp_path / f"{name}.npz")
+            for name in ("training", "known", "held_out", "pixels")
+        }
         training.save(files["training"])
         extract(training, extractor).save(files["known"])
         if reference is not None:
             reference.save(files["held_out"])
+            held_out.save(files["pixels"])
         spec = {
             "training_images": files["training"],
             "training_features": files["known"],
+            "reference_images": None if reference is None else files["pixels"],
             "reference_features": None if reference is None else files["held_out"],
             "domain": domain,
             "intra_lpips": IntraLpips(**rules).model_dump(),
@@ -98,9 +104,10 @@ def test_each_metric_is_given_its_own_features(measure):
         "memorisation": memorisation(*distances),
         "domain_share": float((found["pooled"][:, 2] >= found["pooled"][:, 0]).mean()),
     }
-    others = {"intra_lpips", "best_frechet_distance"}
+    others = {"intra_lpips", "best_frechet_distance", "grain"}
     assert set(metrics) == set(METRICS) == set(expected) | others
     assert metrics["best_frechet_distance"] is None
+    assert metrics["grain"] is None, "images of one colour have none"
     assert {name: metrics[name] for name in expected} == pytest.approx(expected)
 
 
@@ -134,8 +141,18 @@ def test_without_a_reference_and_a_domain_only_intra_lpips_is_left(measure):
 def test_too_few_images_give_null(measure):
     metrics = measure(ImageSet(SAMPLES.images[:4]))
     assert [name for name in METRICS if metrics[name] is None] == [
-        *("best_frechet_distance", "precision", "recall", "density", "coverage")
+        *("best_frechet_distance", "precision", "recall", "density", "coverage", "grain")
     ]
+
+
+def test_grain_is_that_of_samples_over_that_of_held_out_images(measure):
+    draw = np.random.default_rng(0)
+    samples, held_out = (
+        ImageSet((128 + draw.normal(0, level, (60, 16, 16, 3))).round().astype(np.uint8))
+        for level in (12, 4)
+    )
+    training = ImageSet(samples.images[:3])
+    assert measure(samples, training, held_out=held_out)["grain"] == pytest.approx(3, rel=0.1)
 
 
 def test_no_clusters_around_a_whole_training_set(measure):

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from unidad.metrics.attributes import attribute_coverage, attribute_spread, domain_share
 from unidad.metrics.frechet import frechet_distance
+from unidad.metrics.grain import grain_ratio
 from unidad.metrics.kernel import kernel_distance
 from unidad.metrics.memorisation import memorisation
 from unidad.metrics.perceptual import intra_lpips
@@ -126,7 +127,13 @@ _ALL = (
         "distances held_out_distances",
         *("memorisation", "memorisation", "lower", 3),
     ),
-    _metric(domain_share, "domain domain_place", "domain_share"),
+    _metric(domain_share, "domain domain_place", "domain_share", "domain share", "higher"),
+    _metric(
+        grain_ratio,
+        "pixels reference_pixels",
+        *("grain", "grain", "lower", 2, 1.0),
+        "Grain: noise in the flattest fifth of an image, as a multiple of real images'.",
+    ),
 )
 METRICS: dict[str, Metric] = {metric.column.name: metric for metric in _ALL}
 """Name → metric, in the order of tables' columns."""

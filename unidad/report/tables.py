@@ -16,6 +16,8 @@ from unidad.style import block_title, feature_label
 from unidad.tasks.task import Task
 
 MISSING = "–"
+REACHED = 0.8
+"""Domain share below which a variant is not ranked: it does not draw the target."""
 COSTS = (
     Column("training_seconds_total", "training minutes", "lower", 1, 1 / 60),
     Column("images_per_second", "images/s", "higher", 1),
@@ -25,7 +27,8 @@ COSTS = (
 def table(rows: pd.DataFrame, task: type[Task]) -> Table:
     """Lay out the tidy frame of `comparison`: a block a target, a row a variant.
 
-    Bold is the best *printed* mean among a block's trained variants, ties included.
+    Bold is the best *printed* mean among a block's trained variants, ties included, that draw the
+    target: where the domain share is measured, it is at least REACHED.
     """
     notes: list[str] = []
     columns = _measured_columns(rows)
@@ -50,24 +53,30 @@ def _measured_columns(rows: pd.DataFrame) -> list[Column]:
 def _rows(
     block: pd.DataFrame, columns: Sequence[Column], papers: Iterable[str], notes: list[str]
 ) -> list[Row]:
-    best = {column.name: _best_text(block, column) for column in columns}
+    ranked = _ranked(block)
+    best = {column.name: _best_text(ranked, column) for column in columns}
     rows = []
     for (variant, nfe), part in block.groupby(["variant", "nfe"], sort=False, dropna=False):
         part = part.set_index("metric")
-        control = bool(part["control"].iloc[0])
+        control, is_ranked = bool(part["control"].iloc[0]), variant in set(ranked["variant"])
         cells = [Cell(MISSING if pd.isna(nfe) else str(nfe))]
         for column in columns:
             text = _mean_text(part, column)
-            bold = not control and text != MISSING and text == best[column.name]
+            bold = is_ranked and text != MISSING and text == best[column.name]
             cells.append(Cell(text + _deviation_text(part, column), bold))
         cells += [_paper_cell(part, metric, notes) for metric in papers]
         rows.append(Row(variant, control, cells))
     return rows
 
 
-def _best_text(block: pd.DataFrame, column: Column) -> str | None:
-    trained = block[(block["metric"] == column.name) & ~block["control"]]
-    means = trained["mean"].dropna()
+def _ranked(block: pd.DataFrame) -> pd.DataFrame:
+    """The rows of trained variants that reach the target."""
+    astray = (block["metric"] == "domain_share") & (block["mean"] < REACHED)
+    return block[~block["control"] & ~block["variant"].isin(block.loc[astray, "variant"])]
+
+
+def _best_text(ranked: pd.DataFrame, column: Column) -> str | None:
+    means = ranked.loc[ranked["metric"] == column.name, "mean"].dropna()
     if column.better is None or means.empty:
         return None
     return _number(means.min() if column.better == "lower" else means.max(), column)
@@ -106,6 +115,11 @@ def _remarks(rows: pd.DataFrame, columns: Iterable[Column], about: str) -> Itera
     seeds = int(rows["n"].max())
     yield "One seed." if seeds < 2 else f"Mean ± standard deviation over {seeds} seeds."
     yield "Bold: the best trained variant. Italics: controls, which are not trained and not ranked."
+    if (rows["metric"] == "domain_share").any():
+        yield (
+            f"Nothing is bold of a variant whose domain share is below {REACHED}: it does not draw "
+            "the target, and diversity away from it is no merit."
+        )
     yield about
     yield from (column.note for column in columns if column.note)
     yield "Training minutes include the runs that a variant starts from."

@@ -1,4 +1,4 @@
-"""Is a feature network fit for use? Fréchet distances under damage of known strength."""
+"""Is a feature network fit for use? Fréchet distance and grain under damage of known strength."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tqdm import tqdm
 from unidad.errors import UserError
 from unidad.features.contract import Extractor
 from unidad.metrics.frechet import frechet_distance
+from unidad.metrics.grain import grain_ratio
 from unidad.style import CONTROL_COLOR, PALETTE, RC
 from unidad.synthetic.faces import render
 from unidad.synthetic.pages import Row, write_csv, write_page
@@ -36,13 +37,13 @@ UNITS = {
     "source images": f"share replaced by {SOURCE}",
     "duplicates": "copies of each image",
 }
-COLUMNS = ("damage", "strength", "unit", "frechet_distance")
+COLUMNS = ("damage", "strength", "unit", "frechet_distance", "grain")
 
 
 def fitness(
     extractor: Extractor, images: int = 5000, resolution: int = 32, progress: bool = True
 ) -> list[Row]:
-    """Fréchet distance of a real set, whole and damaged, from a second, disjoint real set.
+    """Fréchet distance and grain of a real set, whole and damaged, against a disjoint real set.
 
     Both are renderings of DOMAIN. The damage: Gaussian blur, Gaussian noise, source images in
     place of the first ones, and the first images repeated in place of the others.
@@ -68,9 +69,12 @@ def fitness(
     damages = [(UNDAMAGED, 0.0), *((d, s) for d, strengths in STRENGTHS.items() for s in strengths)]
     rows = []
     for damage, strength in tqdm(damages, desc="fitness", unit="set", disable=not progress):
-        pooled = extractor.features(damaged_set(real, source, damage, strength))["pooled"]
-        distance = float(f"{frechet_distance(pooled, reference):.4g}")
-        cells = (damage, strength, UNITS.get(damage, ""), distance)
+        damaged = damaged_set(real, source, damage, strength)
+        measured = (
+            frechet_distance(extractor.features(damaged)["pooled"], reference),
+            grain_ratio(damaged, other),
+        )
+        cells = (damage, strength, UNITS.get(damage, ""), *(float(f"{m:.4g}") for m in measured))
         rows.append(dict(zip(COLUMNS, cells, strict=True)))
     return rows
 
@@ -113,15 +117,17 @@ def write_fitness(
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A table with one line for each damage: strength → distance, weakest to strongest."""
-    lines = ["| damage | strength: Fréchet distance |", "|---|---|"]
+    """A line for each damage: strength → distance, and grain, from weakest to strongest."""
+    lines = ["| damage | strength: Fréchet distance | grain |", "|---|---|---|"]
     for damage in dict.fromkeys(row["damage"] for row in rows):
         part = [row for row in rows if row["damage"] == damage]
         if damage == UNDAMAGED:
-            lines.append(f"| none (two disjoint real sets) | {part[0]['frechet_distance']:.3g} |")
-            continue
-        steps = (f"{row['strength']:g}: **{row['frechet_distance']:.3g}**" for row in part)
-        lines.append(f"| {damage} ({part[0]['unit']}) | {', '.join(steps)} |")
+            name, steps = "none (two disjoint real sets)", [f"{part[0]['frechet_distance']:.3g}"]
+        else:
+            name = f"{damage} ({part[0]['unit']})"
+            steps = [f"{row['strength']:g}: **{row['frechet_distance']:.3g}**" for row in part]
+        grains = ", ".join(f"{row['grain']:.2f}" for row in part)
+        lines.append(f"| {name} | {', '.join(steps)} | {grains} |")
     return "\n".join([*lines, ""])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+import numpy as np
 from torch import Tensor
 from tqdm import tqdm
 
@@ -60,6 +61,17 @@ class Evidence:
     def measured_with(self) -> str:
         """What tables call the networks."""
         return self.extractor.name
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The images themselves, uint8 (N, H, W, 3)."""
+        return self.samples.images
+
+    @cached_property
+    def reference_pixels(self) -> np.ndarray | None:
+        """Held-out images themselves, uint8 (M, H, W, 3)."""
+        path = self.spec["reference_images"]
+        return ImageSet.load(path).images if path else None
 
     @cached_property
     def training(self) -> ImageSet:

@@ -91,11 +91,12 @@ class Generation(Task):
         return rows
 
     def row_spec(self, row: Row) -> dict:
-        """Features to compare, and how Intra-LPIPS counts."""
+        """Images and features to compare, and how Intra-LPIPS counts."""
         plan, reference = self.plan, f"{self.root}/data/{row.target}/reference.npz"
         measured = plan.has_reference(row.target)
         return {
             "domain": self._domain(row.target),
+            "reference_images": reference if measured else None,
             "reference_features": plan.features(reference) if measured else None,
             "intra_lpips": self.config.intra_lpips.model_dump(),
         }
