@@ -23,6 +23,7 @@ from unidad.methods.base import Batch, Method, StepOutput
 from unidad.networks.backbone import Backbone
 from unidad.networks.lora import sharing_copy
 from unidad.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from unidad.training.compilation import compile_networks
 from unidad.training.grid import save_grid
 from unidad.training.images import TrainingImages
 from unidad.training.log import TrainingLog
@@ -75,7 +76,7 @@ class Trainer:
             if module not in away:
                 module.to(device)
         if self.settings.compile:
-            _compile(method)
+            compile_networks(method.backbones())
         self.parameters = {group: method.trained(group) for group in method.groups}
         self.optimisers = {
             group: new_optimiser(parameters, method.learning_rate(group), self.settings)
@@ -323,13 +324,6 @@ class Trainer:
                 if ".lora_" not in name  # adapters are merged into the exported model
             ),
         }
-
-
-def _compile(method: Method) -> None:
-    """Compile every network of a method in place; parameters keep their names."""
-    torch._dynamo.config.suppress_errors = True
-    for network in method.backbones():
-        network.compile()
 
 
 def _check_trackers(names: Iterable[str]) -> None:
