@@ -143,7 +143,10 @@ def _on_the_way(
             axes.plot(x[-1:], y[-1:], markersize=10, **look)
         label = ON_THE_WAY.get(plot.x) or METRICS[plot.x].column.label(features)
         axes.set(title=block_title(*block), xlabel=label)
-        axes.set_xlim(left=0)
+        if plot.x in ON_THE_WAY:
+            axes.set_xlim(left=0)
+        else:
+            axes.margins(0.08)
         if plot.logarithmic:
             _logarithmic(axes)
     _label_left(panels, _label(plot.y, features))
