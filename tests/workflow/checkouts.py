@@ -42,8 +42,9 @@ def snakemake(
 ) -> subprocess.CompletedProcess:
     """Run Snakemake in a copy; a failure shows its output unless ``check`` is off.
 
-    It and its jobs are forked (`warm`), unless ``cold``.
+    It and its jobs are forked (`warm`), unless ``cold``, or where Linux' pidfd is not.
     """
+    cold = cold or not hasattr(os, "pidfd_open")
     given = ENVIRONMENT if cold else warm_environment()
     started = command() if cold else ["python", "-m", "eager_snakemake"]
     result = subprocess.run(
