@@ -5,18 +5,16 @@ import shutil
 import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 
 import numpy as np
 import pytest
 import yaml
-from checkouts import snakemake
+from checkouts import ROOT, snakemake
 from PIL import Image
 
 from unidad.data.image_set import ImageSet
 
-ROOT = Path(__file__).parents[2]
 SHIPPED = ["config.yaml", *sorted(f"configs/{path.name}" for path in ROOT.glob("configs/*.yaml"))]
 pytestmark = pytest.mark.workflow
 

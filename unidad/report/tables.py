@@ -54,15 +54,16 @@ def _rows(
     block: pd.DataFrame, columns: Sequence[Column], papers: Iterable[str], notes: list[str]
 ) -> list[Row]:
     ranked = _ranked(block)
+    names = set(ranked["variant"])
     best = {column.name: _best_text(ranked, column) for column in columns}
     rows = []
     for (variant, nfe), part in block.groupby(["variant", "nfe"], sort=False, dropna=False):
         part = part.set_index("metric")
-        control, is_ranked = bool(part["control"].iloc[0]), variant in set(ranked["variant"])
+        control = bool(part["control"].iloc[0])
         cells = [Cell(MISSING if pd.isna(nfe) else str(nfe))]
         for column in columns:
             text = _mean_text(part, column)
-            bold = is_ranked and text != MISSING and text == best[column.name]
+            bold = variant in names and text != MISSING and text == best[column.name]
             cells.append(Cell(text + _deviation_text(part, column), bold))
         cells += [_paper_cell(part, metric, notes) for metric in papers]
         rows.append(Row(variant, control, cells))

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from unidad.errors import UserError
 from unidad.features.contract import Extractor
 from unidad.metrics.frechet import frechet_distance
-from unidad.metrics.grain import grain_ratio
+from unidad.metrics.grain import grain
 from unidad.style import CONTROL_COLOR, PALETTE, RC
 from unidad.synthetic.faces import render
 from unidad.synthetic.pages import Row, write_csv, write_page
@@ -65,14 +65,14 @@ def fitness(
     real = render(DOMAIN, SEED, range(images), resolution).images
     other = render(DOMAIN, SEED, range(images, 2 * images), resolution).images
     source = render(SOURCE, SEED, range(images), resolution).images
-    reference = extractor.features(other)["pooled"]
+    reference, clean = extractor.features(other)["pooled"], grain(other)
     damages = [(UNDAMAGED, 0.0), *((d, s) for d, strengths in STRENGTHS.items() for s in strengths)]
     rows = []
     for damage, strength in tqdm(damages, desc="fitness", unit="set", disable=not progress):
         damaged = damaged_set(real, source, damage, strength)
         measured = (
             frechet_distance(extractor.features(damaged)["pooled"], reference),
-            grain_ratio(damaged, other),
+            grain(damaged) / clean,
         )
         cells = (damage, strength, UNITS.get(damage, ""), *(float(f"{m:.4g}") for m in measured))
         rows.append(dict(zip(COLUMNS, cells, strict=True)))

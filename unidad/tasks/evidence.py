@@ -68,10 +68,15 @@ class Evidence:
         return self.samples.images
 
     @cached_property
+    def held_out(self) -> ImageSet | None:
+        """Held-out images of the target, or pictures of the subject."""
+        path = self.spec["reference_images"]
+        return ImageSet.load(path) if path else None
+
+    @property
     def reference_pixels(self) -> np.ndarray | None:
         """Held-out images themselves, uint8 (M, H, W, 3)."""
-        path = self.spec["reference_images"]
-        return ImageSet.load(path).images if path else None
+        return None if self.held_out is None else self.held_out.images
 
     @cached_property
     def training(self) -> ImageSet:

@@ -73,7 +73,7 @@ class PersonalisationEvidence(Evidence):
 
     def __init__(self, *arguments, **options) -> None:
         super().__init__(*arguments, **options)
-        sets = (self.samples, self.training, self.reference or self.training)
+        sets = (self.samples, self.training, self.held_out or self.training)
         if len({images.images.shape[1:] for images in sets}) > 1:
             raise UserError(
                 "samples, photos and held-out pictures differ in resolution; bring them to one"
@@ -88,12 +88,6 @@ class PersonalisationEvidence(Evidence):
     def measured_with(self) -> str:
         """What tables call the networks: the protocol."""
         return self.spec["protocol"]
-
-    @cached_property
-    def reference(self) -> ImageSet | None:
-        """Held-out pictures of the subject."""
-        path = self.spec["reference_images"]
-        return ImageSet.load(path) if path else None
 
     @cached_property
     def answers(self) -> Answers:
@@ -179,9 +173,9 @@ class PersonalisationEvidence(Evidence):
     @property
     def held_out_distances(self) -> Tensor | None:
         """The same of held-out pictures."""
-        if self.reference is None:
+        if self.held_out is None:
             return None
-        batches = self.perceptual_batches(self.reference, self.progress)
+        batches = self.perceptual_batches(self.held_out, self.progress)
         return torch.cat([squared_distances(batch, self._known).amin(1) for batch in batches])
 
     @cached_property
