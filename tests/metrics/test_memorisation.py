@@ -1,17 +1,19 @@
 import numpy as np
 import pytest
+import torch
 
 from unidad.errors import UserError
 from unidad.metrics import memorisation as metric
-from unidad.metrics.rows import distances_to_nearest
+from unidad.metrics.rows import nearest_of
 
 TRAINING = np.array([[0.0, 0.0], [10.0, 0.0]])
 HELD_OUT = np.array([[3.0, 4.0], [10.0, 2.0], [50.0, 50.0]])
 
 
 def memorisation(samples, training, held_out) -> float:
-    found = distances_to_nearest(samples, training, "samples")
-    return metric.memorisation(found, distances_to_nearest(held_out, training, "held-out images"))
+    found = nearest_of(samples, training, "samples").distances[:, 0]
+    known = nearest_of(held_out, training, "held-out images").distances[:, 0]
+    return metric.memorisation(found, known)
 
 
 def test_counts_samples_nearer_than_any_held_out_image():
@@ -29,6 +31,18 @@ def test_new_images_are_memorised_as_rarely_as_chance_has_it():
     draw = np.random.default_rng(0)
     new, training, held_out = (draw.normal(size=(n, 5)) for n in (3000, 10, 500))
     assert memorisation(new, training, held_out) < 10 / 500
+
+
+def test_a_freak_among_many_held_out_images_does_not_set_the_threshold():
+    """The 0.1 % quantile of 0, 1, ..., 4999 lies at rank 4.999: the threshold is 4."""
+    held_out = torch.arange(5000.0)
+    assert metric.memorisation(torch.tensor([0.5, 3.9, 4.0, 5.0]), held_out) == 0.5
+
+
+def test_near_copies_are_three_times_nearer_to_one_image_than_to_the_next():
+    distances = torch.tensor([[0.0, 1.0], [0.99, 3.0], [1.01, 3.0], [2.0, 2.0]])
+    assert metric.near_copies(distances) == 0.5
+    assert metric.near_copies(distances[:, :1]) is None
 
 
 def test_no_training_image_is_refused():

@@ -5,9 +5,11 @@ import torch
 from unidad.errors import UserError
 from unidad.metrics.rows import (
     CHUNK,
+    Nearest,
     TooFewRowsError,
     as_rows,
     nearest_distances,
+    nearest_of,
     neighbour_radii,
     same_width,
     squared_distances,
@@ -31,6 +33,21 @@ def test_chunks_join_seamlessly():
     rows = torch.arange(CHUNK * 2.5).double()[:, None]
     assert neighbour_radii(rows, 1).tolist() == [1.0] * len(rows)
     assert nearest_distances(rows + 0.25, rows).tolist() == [0.25] * len(rows)
+    found = nearest_of(rows + 0.25, rows, "samples")
+    assert found.training.tolist() == list(range(len(rows)))
+    assert found.distances[:-1].tolist() == [[0.25, 0.75]] * (len(rows) - 1)
+
+
+def test_the_two_nearest_training_images():
+    """(0, 1) is 1 from the second and sqrt(17) from the first."""
+    training = np.array([[4.0, 0.0], [0.0, 0.0], [9.0, 9.0]])
+    found = nearest_of(np.array([[0.0, 1.0], [4.0, 0.0]]), training, "samples")
+    assert found.training.tolist() == [1, 0]
+    assert found.distances.tolist() == [[1.0, pytest.approx(17**0.5)], [0.0, 4.0]]
+    alone = nearest_of(np.array([[0.0, 1.0]]), training[:1], "samples")
+    assert alone.distances.shape == (1, 1)
+    joined = Nearest.joined([found, found])
+    assert joined.training.tolist() == [1, 0, 1, 0]
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def result(variant="Uni-DAD", seed=0, nfe=3, target="babies", shots=10, **values
         "samples": 2000,
         "extractor": "synthetic-faces",
         "metrics": metrics,
+        "nearest": {"samples": [3, 1], "training": [7, 0]},
         "cost": cost,
         "trajectory": trajectory,
     }
@@ -112,7 +113,8 @@ def write_inputs(folder, results, targets=("babies", "cats")):
             path = folder / f"{target}-{i}.npz"
             ImageSet(fake_images(12, seed=i + 1)).save(path)
             nfe = 25 if variant in ("FT", "Source teacher") else 3
-            samples.append(RunFile(target, 10, variant, path, nfe))
+            (folder / "nearest.json").write_text(json.dumps(result(variant)))
+            samples.append(RunFile(target, 10, variant, path, nfe, folder / "nearest.json"))
             if variant in ORDER:
                 logs.append(RunFile(target, 10, variant, path.with_suffix(".csv")))
                 fake_log(seed=i).to_csv(logs[-1].path, index=False)

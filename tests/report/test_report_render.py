@@ -65,6 +65,19 @@ def test_grid_rows_follow_the_order_whatever_the_inputs_order(tmp_path):
         np.testing.assert_array_equal(right[top : top + 64], tenth)
 
 
+def test_samples_stand_above_the_training_images_they_are_nearest_to(tmp_path):
+    inputs = write_inputs(tmp_path / "in", fake_results(seeds=(0,)))
+    write_report(*inputs, tmp_path / "out", Generation, ORDER)
+    picture = np.asarray(Image.open(tmp_path / "out" / "grids" / "nearest_babies_shots10.png"))
+    left = picture.shape[1] - MARGIN - 10 * 68 + 4
+    top = MARGIN + 64 + SECTION_GAP
+    strips = [fake_images(12, seed=1)[[3, 1]], fake_images(10)[[7, 0]]]
+    for strip, images in enumerate(strips):
+        for column, image in enumerate(enlarge(images, 2)):
+            x, y = left + 68 * column, top + 68 * strip
+            np.testing.assert_array_equal(picture[y : y + 64, x : x + 64], image)
+
+
 def test_each_figure_of_curves_has_its_own_blocks_logs(tmp_path, monkeypatch):
     drawn = {}
 
@@ -141,6 +154,7 @@ def test_there_is_a_caption_for_everything_shown():
         "fidelity",
         "fidelity_updates",
         "grid",
+        "nearest",
         "prompt_updates",
         "quality_copies",
         "quality_diversity",

@@ -54,7 +54,10 @@ def test_a_row_is_what_it_names_measured(any_row):
     evidence = kind(any_row, load_extractor(*any_row["networks"]), images, found, progress=False)
     expected = measure(measurable(kind), evidence)
     found = evaluate_row(any_row, progress=False)
-    assert list(found) == ["run", "samples", "extractor", "metrics", "cost", "trajectory"]
+    assert list(found) == [
+        *("run", "samples", "extractor", "metrics", "nearest", "cost", "trajectory")
+    ]
+    assert found["nearest"] == evidence.nearest_copies(10)
     assert (found["run"], found["samples"]) == (any_row["run"], len(images))
     assert found["extractor"] == ("synthetic" if "protocol" in any_row else "colours")
     assert found["metrics"] == expected
@@ -76,6 +79,7 @@ def test_the_photos_themselves_are_a_row(subject_row):
     }
     found = evaluate_row(row, progress=False)
     assert (found["samples"], found["metrics"]["memorisation"]) == (3, 1)
+    assert found["nearest"]["samples"] == found["nearest"]["training"]
 
 
 def test_the_protocol_decides_about_negative_cosines(subject_row):
@@ -91,7 +95,9 @@ def test_a_subject_of_ones_own_has_neither_grammar_nor_reference(subject_row):
     row = subject_row | {"grammar": False, "reference_images": None}
     metrics = evaluate_row(row, progress=False)["metrics"]
     known = {name for name, value in metrics.items() if value is not None}
-    assert known == {"clip_i", "instance_similarity", "clip_t", "intra_lpips", "inter_lpips"}
+    assert known == {"clip_i", "instance_similarity", "clip_t", "intra_lpips", "inter_lpips"} | {
+        "near_copies"
+    }
 
 
 def test_without_held_out_images_there_is_no_distance(row):

@@ -13,9 +13,9 @@ from unidad.metrics import registry
 from unidad.metrics.attributes import attribute_coverage, attribute_spread
 from unidad.metrics.frechet import frechet_distance
 from unidad.metrics.kernel import kernel_distance
-from unidad.metrics.memorisation import memorisation
+from unidad.metrics.memorisation import memorisation, near_copies
 from unidad.metrics.prdc import prdc
-from unidad.metrics.rows import distances_to_nearest
+from unidad.metrics.rows import nearest_of
 from unidad.tasks.generation_evidence import MOST_CLUSTERS, GenerationEvidence
 
 METRICS = registry.measurable(GenerationEvidence)
@@ -91,20 +91,45 @@ def measure(tmp_path):
     return run
 
 
+def grey(*levels: int) -> ImageSet:
+    shaped = np.array(levels, np.uint8)[:, None, None, None]
+    return ImageSet(np.broadcast_to(shaped, (len(levels), 4, 4, 3)).copy())
+
+
+@pytest.fixture
+def evidence(tmp_path):
+    """Of samples and training images alone."""
+
+    def made(samples, training):
+        training.save(tmp_path / "training.npz")
+        extract(training, EXTRACTOR).save(tmp_path / "known.npz")
+        spec = {
+            "training_images": str(tmp_path / "training.npz"),
+            "training_features": str(tmp_path / "known.npz"),
+        }
+        return GenerationEvidence(spec, EXTRACTOR, samples, extract(samples, EXTRACTOR))
+
+    return made
+
+
 def test_each_metric_is_given_its_own_features(measure):
     found, known = (EXTRACTOR.features(s.images) for s in (SAMPLES, TRAINING))
     held_out = REFERENCE_FEATURES.rows
-    distances = (distances_to_nearest(f["pooled"], known["pooled"], "") for f in (found, held_out))
+    near, far = (nearest_of(f["pooled"], known["pooled"], "") for f in (found, held_out))
     metrics = measure()
     expected = prdc(found["pooled"], held_out["pooled"]) | {
         "frechet_distance": frechet_distance(found["pooled"], held_out["pooled"]),
         "kernel_distance": kernel_distance(found["pooled"], held_out["pooled"]),
         "attribute_spread": attribute_spread(found["attributes"], held_out["attributes"]),
         "attribute_coverage": attribute_coverage(found["attributes"], held_out["attributes"]),
-        "memorisation": memorisation(*distances),
+        "memorisation": memorisation(near.distances[:, 0], far.distances[:, 0]),
+        "near_copies": near_copies(near.distances),
         "domain_share": float((found["pooled"][:, 2] >= found["pooled"][:, 0]).mean()),
     }
     others = {"intra_lpips", "best_frechet_distance", "grain"}
+    expected["frechet_distance_without_copies"] = (
+        expected["frechet_distance"] if expected["memorisation"] <= 0.01 else None
+    )
     assert set(metrics) == set(METRICS) == set(expected) | others
     assert metrics["best_frechet_distance"] is None
     assert metrics["grain"] is None, "images of one colour have none"
@@ -133,9 +158,15 @@ def test_rules_of_intra_lpips_reach_it(measure):
     assert skipped["intra_lpips"] is None
 
 
-def test_without_a_reference_and_a_domain_only_intra_lpips_is_left(measure):
+def test_without_a_reference_and_a_domain_what_needs_training_images_is_left(measure):
     metrics = measure(reference=None, domain=None)
-    assert [name for name in METRICS if metrics[name] is not None] == ["intra_lpips"]
+    assert [name for name in METRICS if metrics[name] is not None] == ["intra_lpips", "near_copies"]
+
+
+def test_the_samples_nearest_to_a_training_image_come_first(evidence):
+    """Grey levels 10, 250, 90, 130 beside 0 and 100: distances 10, 150, 10 + 20 and 30 apart."""
+    found = evidence(grey(10, 250, 91, 130), grey(0, 100)).nearest_copies(3)
+    assert found == {"samples": [2, 0, 3], "training": [1, 0, 1]}
 
 
 def test_too_few_images_give_null(measure):

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from unidad.errors import UserError
 from unidad.features.extractors import load_extractor
 from unidad.features.features import extract
-from unidad.metrics.trajectory import smallest_on_the_way
+from unidad.metrics.trajectory import smallest_on_the_way, smallest_without_copies
 from unidad.networks.registry import load_backbone
 from unidad.networks.text_to_image_folder import load_codec, load_text_encoder
 from unidad.sampling import load_image_model, sample
@@ -17,9 +17,22 @@ from unidad.tasks.evaluate import evaluate_row
 from unidad.tasks.snapshots import draw_as, evaluate_snapshots
 
 
+def at(distance, memorisation=0.0):
+    return {"metrics": {"frechet_distance": distance, "memorisation": memorisation}}
+
+
 def test_best_is_the_smallest_of_snapshots_and_last():
-    assert smallest_on_the_way(4.0, [9.0, 3.0, 5.0]) == 3.0
-    assert smallest_on_the_way(4.0, [9.0, 5.0]) == 4.0
+    assert smallest_on_the_way(4.0, [at(9.0), at(3.0), at(5.0), at(None)]) == 3.0
+    assert smallest_on_the_way(4.0, [at(9.0), at(5.0)]) == 4.0
+    assert smallest_on_the_way(4.0, []) is None
+
+
+def test_what_copies_is_not_chosen():
+    snapshots = [at(9.0), at(5.0, 0.01), at(3.0, 0.02), at(None)]
+    assert smallest_without_copies(2.0, 0.3, snapshots) == 5.0
+    assert smallest_without_copies(4.0, 0.01, snapshots) == 4.0
+    assert smallest_without_copies(4.0, 0.0, []) == 4.0
+    assert smallest_without_copies(4.0, 0.5, snapshots[2:]) is None
 
 
 FILES = {"images": "images", "features": "f"}

@@ -16,12 +16,12 @@ from unidad.metrics.attributes import attribute_coverage, attribute_spread, doma
 from unidad.metrics.frechet import frechet_distance
 from unidad.metrics.grain import grain_ratio
 from unidad.metrics.kernel import kernel_distance
-from unidad.metrics.memorisation import memorisation
+from unidad.metrics.memorisation import memorisation, near_copies
 from unidad.metrics.perceptual import intra_lpips
 from unidad.metrics.rows import TooFewRowsError
 from unidad.metrics.similarity import similarity_to_photos, similarity_to_prompts
 from unidad.metrics.success import part_success, prompt_success
-from unidad.metrics.trajectory import smallest_on_the_way
+from unidad.metrics.trajectory import smallest_on_the_way, smallest_without_copies
 
 Direction = Literal["lower", "higher"]
 ARROWS: dict[Direction | None, str] = {"lower": " ↓", "higher": " ↑", None: ""}
@@ -84,7 +84,7 @@ _ALL = (
     _metric(frechet_distance, _POOLED, "frechet_distance", "FD ({features})", "lower"),
     _metric(
         smallest_on_the_way,
-        "frechet_distance snapshot_frechet_distances",
+        "frechet_distance snapshots",
         *("best_frechet_distance", "best FD on the way", None, 2, 1.0),
         "Best FD on the way: the smallest among a run's snapshots and its last model, chosen on "
         "the images it is measured against, as published numbers often are. All else is of the "
@@ -126,6 +126,14 @@ _ALL = (
         memorisation,
         "distances held_out_distances",
         *("memorisation", "memorisation", "lower", 3),
+    ),
+    _metric(near_copies, "near_distances", "near_copies", "near copies", "lower", 3),
+    _metric(
+        smallest_without_copies,
+        "frechet_distance memorisation snapshots",
+        *("frechet_distance_without_copies", "FD at ≤ 1 % copies", "lower", 2, 1.0),
+        "FD at ≤ 1 % copies: the smallest among those of a run's snapshots and its last model "
+        "whose memorisation is at most 0.01, chosen as the best on the way is; – where all copy.",
     ),
     _metric(domain_share, "domain domain_place", "domain_share", "domain share", "higher"),
     _metric(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -73,8 +74,31 @@ def nearest_distances(rows: Tensor, others: Tensor) -> Tensor:
     return torch.cat([chunk.amin(1) for _, chunk in _chunks(rows, others)]).sqrt()
 
 
-def distances_to_nearest(rows: Rows, training: Rows, what: str) -> Tensor:
-    """Distance (N,) from each row (N, D) to the nearest training image's (k, D).
+class Nearest(NamedTuple):
+    """The training images that images are nearest to.
+
+    Attributes:
+        distances: (N, 2) to the nearest and to the second-nearest; (N, 1) of a single one.
+        training: number (N,) of the nearest.
+    """
+
+    distances: Tensor
+    training: Tensor
+
+    @classmethod
+    def among(cls, squared: Tensor) -> Nearest:
+        """Of squared distances (N, k) to all training images."""
+        found = squared.topk(min(2, squared.shape[1]), largest=False)
+        return cls(found.values.sqrt(), found.indices[:, 0])
+
+    @classmethod
+    def joined(cls, parts: Iterable[Nearest]) -> Nearest:
+        """Of parts of the images, one after the other."""
+        return cls(*map(torch.cat, zip(*parts, strict=True)))
+
+
+def nearest_of(rows: Rows, training: Rows, what: str) -> Nearest:
+    """The training images (k, D) that each row (N, D) is nearest to.
 
     Args:
         rows: features of images.
@@ -86,7 +110,7 @@ def distances_to_nearest(rows: Rows, training: Rows, what: str) -> Tensor:
     """
     found, known = as_rows(rows, what), as_rows(training, "training images")
     same_width(found, known)
-    return nearest_distances(found, known)
+    return Nearest.joined(Nearest.among(chunk) for _, chunk in _chunks(found, known))
 
 
 def neighbour_radii(rows: Tensor, k: int) -> Tensor:

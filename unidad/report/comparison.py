@@ -37,9 +37,8 @@ def _read_metrics(path: Path) -> dict:
         raise UserError(f"{path}: not valid JSON ({error}); run `unidad evaluate` again") from None
     try:
         missing = [key for key in RUN_KEYS if key not in content["run"]]
-        missing += [
-            key for key in ("samples", "extractor", "metrics", "cost") if key not in content
-        ]
+        parts = ("samples", "extractor", "metrics", "nearest", "cost")
+        missing += [key for key in parts if key not in content]
     except (KeyError, TypeError):
         missing = ["run"]
     if missing:

@@ -19,7 +19,7 @@ def report_experiment(plan: Plan) -> None:
     rows = plan.rows()
     first_seed = plan.config.seeds[0]
     shown = [
-        RunFile(row.target, row.shots, row.label, root / row.images, row.nfe)
+        RunFile(row.target, row.shots, row.label, root / row.images, row.nfe, root / row.metrics)
         for row in rows
         if (row.run is None and row.label != TRAINING_LABEL)
         or (

@@ -30,6 +30,11 @@ def grid_file(target: str, shots: int | None) -> str:
     return f"grids/{_block_name(target, shots)}.png"
 
 
+def nearest_file(target: str, shots: int | None) -> str:
+    """Path, inside the report's folder, of one target's samples beside training images."""
+    return f"grids/nearest_{_block_name(target, shots)}.png"
+
+
 def report_files(blocks: Iterable[tuple[str, int | None]], plots: Iterable[Plot]) -> list[str]:
     """Every file of a report over these (target, shots), as paths inside its folder.
 
@@ -38,7 +43,8 @@ def report_files(blocks: Iterable[tuple[str, int | None]], plots: Iterable[Plot]
     blocks = list(blocks)
     names = [*(plot.name for plot in plots), COST_PLOT]
     curves = [training_curves_file(*block) for block in blocks]
-    return [*TABLES, *map(plot_file, names), *curves, *(grid_file(*block) for block in blocks)]
+    grids = [file(*block) for block in blocks for file in (grid_file, nearest_file)]
+    return [*TABLES, *map(plot_file, names), *curves, *grids]
 
 
 def _block_name(target: str, shots: int | None) -> str:

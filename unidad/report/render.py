@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from unidad.data.image_set import ImageSet
@@ -19,7 +20,13 @@ from unidad.report.comparison import (
     with_mean_of_targets,
 )
 from unidad.report.grids import comparison_grid
-from unidad.report.outputs import COST_PLOT, grid_file, plot_file, training_curves_file
+from unidad.report.outputs import (
+    COST_PLOT,
+    grid_file,
+    nearest_file,
+    plot_file,
+    training_curves_file,
+)
 from unidad.report.tables import write_tables
 from unidad.style import Style, block_title, variant_styles
 from unidad.tasks.task import Task
@@ -37,6 +44,7 @@ class RunFile:
         variant: label of the configuration.
         path: training.csv, or an image set.
         nfe: of the samples; None for a log and for real images.
+        metrics: of the samples.
     """
 
     target: str
@@ -44,6 +52,7 @@ class RunFile:
     variant: str
     path: Path
     nfe: int | None = None
+    metrics: Path | None = None
 
 
 def write_report(
@@ -61,7 +70,8 @@ def write_report(
     Args:
         metrics_files: JSON, one a (run, NFE).
         training_logs: every trained run's training.csv, all seeds.
-        samples: image sets to show, one a row of a grid: one seed, at the trained NFE.
+        samples: image sets to show, one a row of a grid: one seed, at the trained NFE. Drawn
+            ones are shown beside the training images they are nearest to, too.
         training_sets: (target, shots) → image set; one grid and one figure of curves for each.
             Of a whole set (shots None) the first ten images are shown.
         out_dir: `results/<experiment>`.
@@ -83,7 +93,13 @@ def write_report(
     for block, training_set in training_sets.items():
         _write_curves(block, training_logs, styles, out_dir)
         asked = (prompts or {}).get(block[0], ())
-        _write_grid(block, training_set, samples, list(styles), out_dir, asked)
+        shown = [file for file in samples if (file.target, file.shots) == block]
+        shown.sort(key=lambda file: list(styles).index(file.variant))
+        sets = {file: ImageSet.load(file.path).images for file in shown}
+        training = ImageSet.load(training_set).images
+        _write_grid(out_dir / grid_file(*block), training[: block[1] or GRID_COLUMNS], sets, asked)
+        copies = {file: images for file, images in sets.items() if file.nfe and file.metrics}
+        _write_nearest(out_dir / nearest_file(*block), training, copies)
 
 
 def _styles(metrics: Sequence[dict], order: Sequence[str]) -> dict[str, Style]:
@@ -131,24 +147,27 @@ def _read_log(path: Path) -> pd.DataFrame:
 
 
 def _write_grid(
-    block: tuple[str, int | None],
-    training_set: str | Path,
-    samples: Sequence[RunFile],
-    variants: Sequence[str],
-    out_dir: Path,
+    out: Path,
+    training: np.ndarray,
+    samples: Mapping[RunFile, np.ndarray],
     prompts: Sequence[str],
 ) -> None:
-    shown = [file for file in samples if (file.target, file.shots) == block]
-    shown.sort(key=lambda file: variants.index(file.variant))
-    rows = [(_row_label(file), ImageSet.load(file.path).images) for file in shown]
-    training = ImageSet.load(training_set).images[: block[1] or GRID_COLUMNS]
+    rows = [(_row_label(file), images) for file, images in samples.items()]
     columns = _spread(len(prompts), GRID_COLUMNS)
     if prompts:
         rows = [(label, images[:: len(images) // len(prompts)][columns]) for label, images in rows]
     headers = [prompts[column] for column in columns]
-    comparison_grid(
-        training, rows, len(columns) or GRID_COLUMNS, out_dir / grid_file(*block), headers=headers
-    )
+    comparison_grid(training, rows, len(columns) or GRID_COLUMNS, out, headers=headers)
+
+
+def _write_nearest(out: Path, training: np.ndarray, samples: Mapping[RunFile, np.ndarray]) -> None:
+    """Of each image set the samples nearest to a training image, and below each that image."""
+    rows = []
+    for file, images in samples.items():
+        nearest = load_metrics([file.metrics])[0]["nearest"]
+        rows.append((_row_label(file), images[nearest["samples"]]))
+        rows.append(("nearest training image", training[nearest["training"]]))
+    comparison_grid(training[:GRID_COLUMNS], rows, GRID_COLUMNS, out)
 
 
 def _spread(count: int, most: int) -> list[int]:

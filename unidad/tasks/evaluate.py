@@ -17,6 +17,7 @@ from unidad.tasks.generation_evidence import GenerationEvidence
 from unidad.tasks.personalisation_evidence import PersonalisationEvidence
 
 REMEDY = "sample and train first"
+SHOWN_COPIES = 10
 EVIDENCE: dict[str, type[Evidence]] = {
     "generation": GenerationEvidence,
     "personalisation": PersonalisationEvidence,
@@ -35,7 +36,8 @@ def evaluate_row(spec: dict, progress: bool = True) -> dict:
 
     Returns:
         ``run``, ``samples``, ``extractor`` (what tables call the networks), ``metrics`` (all that
-        the evidence allows, null where one cannot be measured), ``cost`` and ``trajectory``.
+        the evidence allows, null where one cannot be measured), ``nearest`` (the samples that are
+        nearest to a training image), ``cost`` and ``trajectory``.
 
     Raises:
         UserError: a key or a file is missing, or a file is not what it should be.
@@ -55,6 +57,7 @@ def evaluate_row(spec: dict, progress: bool = True) -> dict:
             "samples": len(found.samples),
             "extractor": found.measured_with,
             "metrics": measure(measurable(type(found)), found),
+            "nearest": found.nearest_copies(SHOWN_COPIES),
             "cost": row_cost(spec["run"]["nfe"], spec["sampling"], spec["training"]),
             "trajectory": trajectory,
         }

@@ -13,6 +13,7 @@ from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.features.contract import Extractor
 from unidad.features.features import Features
+from unidad.metrics.rows import Nearest
 
 BATCH = 200
 BATCH_PIXELS = 2**19
@@ -33,6 +34,8 @@ class Evidence:
     Raises:
         UserError: features of another number of images, or no image.
     """
+
+    snapshots: Sequence[dict] = ()
 
     def __init__(
         self,
@@ -87,6 +90,36 @@ class Evidence:
     def training_features(self) -> Features:
         """Theirs."""
         return Features.load(self.spec["training_features"])
+
+    @property
+    def nearest(self) -> Nearest:
+        """The training images that samples are nearest to."""
+        raise NotImplementedError
+
+    @property
+    def distances(self) -> Tensor:
+        """Of each sample to the nearest training image, (N,)."""
+        return self.nearest.distances[:, 0]
+
+    @property
+    def near_distances(self) -> Tensor:
+        """Of each sample to the nearest and to the second-nearest, (N, 2)."""
+        return self.nearest.distances
+
+    @property
+    def measured_images(self) -> np.ndarray:
+        """Number of the sample that each row of `nearest` is about."""
+        return np.arange(len(self.samples))
+
+    def nearest_copies(self, count: int) -> dict[str, list[int]]:
+        """The samples that are nearest to a training image, the nearest first.
+
+        Returns:
+            ``samples``: their numbers; ``training``: of the image that each is nearest to.
+        """
+        order = self.distances.argsort(stable=True)[:count]
+        samples, training = self.measured_images[order.numpy()], self.nearest.training[order]
+        return {"samples": samples.tolist(), "training": training.tolist()}
 
     def perceptual_batches(
         self, images: ImageSet, progress: bool = False, unit_range: bool = False

@@ -13,7 +13,7 @@ from unidad.errors import UserError
 from unidad.features.features import Features
 from unidad.metrics.perceptual import within_clusters
 from unidad.metrics.prdc import prdc
-from unidad.metrics.rows import distances_to_nearest
+from unidad.metrics.rows import Nearest, nearest_of
 from unidad.tasks.evidence import Evidence
 
 MOST_CLUSTERS = 100
@@ -54,17 +54,18 @@ class GenerationEvidence(Evidence):
         """Precision, recall, density and coverage, which share their distances."""
         return self.reference and prdc(self.pooled, self.reference_pooled)
 
-    @property
-    def distances(self) -> Tensor:
-        """Of each sample to the nearest training image, (N,)."""
-        return distances_to_nearest(self.pooled, self._training_pooled, "samples")
+    @cached_property
+    def nearest(self) -> Nearest:
+        """The training images that samples are nearest to, by their features."""
+        return nearest_of(self.pooled, self._training_pooled, "samples")
 
     @property
     def held_out_distances(self) -> Tensor | None:
-        """The same of held-out images, (M,)."""
+        """Of each held-out image to the nearest training image, (M,)."""
         if self.reference is None:
             return None
-        return distances_to_nearest(self.reference_pooled, self._training_pooled, "held-out images")
+        found = nearest_of(self.reference_pooled, self._training_pooled, "held-out images")
+        return found.distances[:, 0]
 
     @property
     def domain(self) -> np.ndarray | None:
@@ -96,12 +97,6 @@ class GenerationEvidence(Evidence):
         rows = self.perceptual_batches(self.samples, self.progress, rules.unit_range)
         known = torch.cat(list(self.perceptual_batches(self.training)))
         return within_clusters(rows, known, rules.members, rules.small_clusters == "skip")
-
-    @property
-    def snapshot_frechet_distances(self) -> list[float] | None:
-        """Of the run's snapshots, where it kept some."""
-        known = [at["metrics"]["frechet_distance"] for at in self.snapshots]
-        return [value for value in known if value is not None] or None
 
     @property
     def _training_pooled(self) -> np.ndarray:

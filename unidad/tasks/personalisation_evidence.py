@@ -16,7 +16,7 @@ from unidad.data.prompts import without_token
 from unidad.errors import UserError
 from unidad.features.protocols import find_protocol
 from unidad.metrics.perceptual import within_and_across_prompts
-from unidad.metrics.rows import squared_distances
+from unidad.metrics.rows import Nearest, squared_distances
 from unidad.synthetic.scenes import scene_of
 from unidad.tasks.evidence import Evidence
 
@@ -166,34 +166,40 @@ class PersonalisationEvidence(Evidence):
         return self._lpips[1]
 
     @property
-    def distances(self) -> Tensor:
-        """Squared LPIPS of each answer to its nearest photo, (M,)."""
+    def measured_images(self) -> np.ndarray:
+        """Those of the answers: the photos answer every prompt."""
+        return self.answers.images
+
+    @property
+    def nearest(self) -> Nearest:
+        """The photos that answers are nearest to; distances are roots of LPIPS."""
         return self._lpips[2]
 
     @property
     def held_out_distances(self) -> Tensor | None:
-        """The same of held-out pictures."""
+        """Root of LPIPS of each held-out picture to the nearest photo, (M,)."""
         if self.held_out is None:
             return None
         batches = self.perceptual_batches(self.held_out, self.progress)
-        return torch.cat([squared_distances(batch, self._known).amin(1) for batch in batches])
+        found = Nearest.joined(Nearest.among(squared_distances(x, self._known)) for x in batches)
+        return found.distances[:, 0]
 
     @cached_property
     def _known(self) -> Tensor:
         return torch.cat(list(self.perceptual_batches(self.training)))
 
     @cached_property
-    def _lpips(self) -> tuple[list[float], float | None, Tensor]:
+    def _lpips(self) -> tuple[list[float], float | None, Nearest]:
         """Within, across and nearest; every image passes the network once, batch by batch."""
         nearest = []
 
         def rows() -> Iterator[Tensor]:
             for batch in self._answers_in_batches():
-                nearest.append(squared_distances(batch, self._known).amin(1))
+                nearest.append(Nearest.among(squared_distances(batch, self._known)))
                 yield from batch
 
         within, across = within_and_across_prompts(rows(), self.answers.numbers)
-        return within, across, torch.cat(nearest)
+        return within, across, Nearest.joined(nearest)
 
     def _answers_in_batches(self) -> Iterable[Tensor]:
         """Rows (n, P) of the answers; an image that answers several prompts is passed once."""

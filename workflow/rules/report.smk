@@ -4,6 +4,7 @@ from unidad.report.outputs import (
     COST_PLOT,
     TABLES,
     grid_file,
+    nearest_file,
     plot_file,
     training_curves_file,
 )
@@ -40,7 +41,19 @@ rule report:
             for block in BLOCKS
         ],
         [
-            in_report(grid_file(*block), "grid", "Images", target=block[0])
+            in_report(
+                grid_file(*block), "grid", "Images", target=block[0], images="first"
+            )
+            for block in BLOCKS
+        ],
+        [
+            in_report(
+                nearest_file(*block),
+                "nearest",
+                "Images",
+                target=block[0],
+                images="nearest to training",
+            )
             for block in BLOCKS
         ],
     log:
