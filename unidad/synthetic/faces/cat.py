@@ -23,12 +23,8 @@ EYES = ((214, 112, 24), (240, 190, 40), (170, 200, 60), (70, 170, 110), (80, 160
 def draw_cat(canvas: Canvas, a: dict[str, Tensor], x: Tensor, y: Tensor) -> None:
     """Paint a cat over the background; x and y are (N, H, W) in [-1, 1], y downwards."""
     cat = _layout(a, x, y)
-    _body(canvas, a, cat)
-    _ears(canvas, a, cat)
-    _head(canvas, a, cat)
-    _muzzle(canvas, a, cat)
-    _eyes(canvas, a, cat)
-    _whiskers(canvas, a, cat)
+    for paint in (_body, _ears, _head, _muzzle, _eyes, _whiskers):
+        paint(canvas, a, cat)
 
 
 def _layout(a: dict[str, Tensor], x: Tensor, y: Tensor) -> SimpleNamespace:
@@ -125,8 +121,7 @@ def _eyes(canvas: Canvas, a: dict[str, Tensor], cat: SimpleNamespace) -> None:
     x, y = cat.mirrored - 0.255, cat.v + 0.07
     y = y + 0.22 * x
     eye = ellipse(x, y, wide, tall)
-    canvas.fill(eye - 0.022, cat.fur * 0.18)
-    canvas.fill(eye, ramp(a["eye_colour"], EYES))
+    canvas.outlined(eye, 0.022, cat.fur * 0.18, ramp(a["eye_colour"], EYES))
     canvas.blend(0.4 * bump(x, y - 0.06, 0.1, 0.07), plain(x, 255, 250, 210))
     look = x - (a["gaze"] - 0.5) * 0.06 * cat.sign
     pupil = ellipse(look, y, 0.024 + 0.03 * (1 - a["eye_openness"]), tall * 0.95)

@@ -49,15 +49,9 @@ LENSES = ((16, 16, 20), (62, 34, 18), (20, 52, 38), (22, 34, 84), (92, 26, 48))
 def draw_human(canvas: Canvas, a: dict[str, Tensor], x: Tensor, y: Tensor) -> None:
     """Paint a person over the background; x and y are (N, H, W) in [-1, 1], y downwards."""
     face = _layout(a, x, y)
-    _hair_behind(canvas, a, face)
-    _body(canvas, a, face)
-    _head(canvas, a, face)
-    _beard(canvas, a, face)
-    _nose(canvas, a, face)
-    _mouth(canvas, a, face)
-    _eyes(canvas, a, face)
-    _brows(canvas, a, face)
-    _hair_before(canvas, a, face)
+    parts = (_hair_behind, _body, _head, _beard, _nose, _mouth, _eyes, _brows, _hair_before)
+    for paint in parts:
+        paint(canvas, a, face)
     if bool((a["glasses"] > 0).any()):
         _sunglasses(canvas, a, face)
 
