@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import torch
 
+from unidad.synthetic.faces.pose import posed
 from unidad.synthetic.shapes import (
     Canvas,
     Tensor,
@@ -29,14 +30,9 @@ def draw_cat(canvas: Canvas, a: dict[str, Tensor], x: Tensor, y: Tensor) -> None
 
 def _layout(a: dict[str, Tensor], x: Tensor, y: Tensor) -> SimpleNamespace:
     scale = 0.9 + 0.2 * a["size"]
-    angle = (a["roll"] - 0.5) * 0.7
     x = (x - (a["position_x"] - 0.5) * 0.3) / scale
     y = (y - 0.14 - (a["position_y"] - 0.5) * 0.24) / scale
-    u, v = torch.cos(angle) * x + torch.sin(angle) * y, torch.cos(angle) * y - torch.sin(angle) * x
-    yaw = (a["yaw"] - 0.5) * 2
-    turned = u - 0.13 * yaw
-    fu = turned + 0.35 * yaw * turned.square()
-    cat = SimpleNamespace(x=x, y=y, u=u, v=v, fu=fu, mirrored=fu.abs(), sign=fu.sign())
+    cat = posed(a, x, y, 0.13, 0.35)
     cat.width, cat.height = 0.56 + 0.1 * a["face_width"], 0.46 + 0.07 * a["face_height"]
     level, warm = 0.92 - 0.74 * a["skin_tone"], 0.34 * a["skin_warmth"]
     warm = warm * (1 - (2 * level - 1).abs() ** 2)
