@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def estimate(plan: Plan, rates: Rates) -> Estimate:
     for row in {row.images: row for row in plan.rows()}.values():
         count = plan.task.sample_count(row)
         result.images += count * _bytes_of_image(plan)
-        if _is_drawn(row):
+        if row.images.startswith("samples/"):
             result.drawing += _drawing(plan, count * row.nfe, rates, result)
     if plan.config.uses_source_images:
         result.images += plan.config.source.images * 3 * plan.config.resolution**2
@@ -118,14 +119,9 @@ def model_bytes(origin: Path) -> int | None:
 def _file_bytes(path: Path) -> int:
     if path.suffix != ".safetensors":
         return path.stat().st_size
-    count = 0
     with safe_open(path, "np") as weights:
-        for name in weights.keys():  # noqa: SIM118, it is no mapping
-            size = 1
-            for side in weights.get_slice(name).get_shape():
-                size *= side
-            count += size
-    return count * FLOAT
+        shapes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118
+    return FLOAT * sum(map(math.prod, shapes))
 
 
 def _add_models(plan: Plan, result: Estimate) -> None:
@@ -156,10 +152,6 @@ def _drawing(plan: Plan, evaluations: int, rates: Rates, result: Estimate) -> fl
         return 0.0
     key = (SAMPLING, plan.config.resolution, plan.config.evaluation.batch_size)
     return _hours(evaluations, key, rates, result)
-
-
-def _is_drawn(row: Row) -> bool:
-    return row.images.startswith("samples/")
 
 
 def _bytes_of_image(plan: Plan) -> int:

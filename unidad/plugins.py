@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from unidad.errors import UserError
+from unidad.errors import UserError, one_line
 
 VARIABLE = "UNIDAD_PLUGINS"
 
@@ -32,5 +32,5 @@ def load_plugins() -> None:
             spec.loader.exec_module(sys.modules[name])
         except Exception as error:
             del sys.modules[name]
-            reason = " ".join(str(error).split())
-            raise UserError(f"{VARIABLE}: {path}: {type(error).__name__}: {reason}") from error
+            reason = f"{type(error).__name__}: {one_line(error)}"
+            raise UserError(f"{VARIABLE}: {path}: {reason}") from error

@@ -15,11 +15,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from unidad.config.diffusion import Diffusion
 from unidad.config.evaluation import PromptGrid
+from unidad.data.contact_sheet import write_png
 from unidad.data.image_set import ImageSet, to_uint8
 from unidad.diffusion.levels import of_network
 from unidad.diffusion.samplers import IndexedNoise, sampler_of
 from unidad.errors import UserError
-from unidad.files import atomic_file, read_json, sha256, write_json
+from unidad.files import read_json, sha256, write_json
 from unidad.networks.backbone import Backbone
 from unidad.networks.guidance import guided
 from unidad.networks.registry import load_backbone
@@ -187,8 +188,7 @@ class KeptAsFiles(Kept):
     def add(self, indices: Sequence[int], images: np.ndarray, seconds: float) -> None:
         """Write images, and note how long they took."""
         for index, image in zip(indices, images, strict=True):
-            with atomic_file(self.path(index)) as partial:
-                Image.fromarray(image).save(partial, format="PNG")
+            write_png(self.path(index), Image.fromarray(image))
         self._record["images"] += len(images)
         self._record["seconds"] += seconds
         write_json(self.folder / RECORD, self._record)

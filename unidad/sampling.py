@@ -16,7 +16,7 @@ from tqdm import tqdm
 from unidad.config.diffusion import Diffusion
 from unidad.data.image_set import ImageSet, to_uint8
 from unidad.diffusion.samplers import IndexedNoise, sampler_of
-from unidad.errors import UserError
+from unidad.errors import UserError, one_line
 from unidad.networks.backbone import Backbone
 from unidad.networks.folder import INDEX, read_index
 from unidad.networks.registry import load_backbone
@@ -71,9 +71,7 @@ def load_image_model(folder: str | Path) -> ImageModel:
     try:
         diffusion = Diffusion(**index.get("diffusion", {}))
     except (TypeError, ValueError) as error:
-        raise UserError(
-            f"{Path(folder) / INDEX}: diffusion: {' '.join(str(error).split())}"
-        ) from None
+        raise UserError(f"{Path(folder) / INDEX}: diffusion: {one_line(error)}") from None
     return ImageModel(network, diffusion=diffusion, **settings)
 
 

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 import unidad.synthetic.clip_training as clip_training
 from unidad.features.clip import load_clip
 from unidad.synthetic.clip_training import distinct_batches, mirrored, train, twins
+from unidad.synthetic.descent import Making
 from unidad.synthetic.recipes import ClipTraining
 from unidad.synthetic.scenes import LIVE, source_scenes
 
@@ -32,7 +33,7 @@ def tiny(updates, batch_size, seed=0, patch_size=8):
 
 def test_training_writes_a_clip_and_its_card_the_same_each_time(tmp_path):
     settings = tiny(2, 8, seed=1, patch_size=16)
-    rows = [train(tmp_path / n, settings, progress=False, command="unidad x") for n in "ab"]
+    rows = [train(settings, Making(tmp_path / n, 32, False, "unidad x")) for n in "ab"]
     first, second = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert rows[0] == rows[1]
@@ -54,7 +55,7 @@ def test_training_writes_a_clip_and_its_card_the_same_each_time(tmp_path):
 def test_training_learns_its_scenes(tmp_path, monkeypatch):
     """Of 24 scenes it has seen 80 times, nearly each finds its own caption among all."""
     monkeypatch.setattr(clip_training, "DESCENT", replace(clip_training.DESCENT, rate=5e-3))
-    train(tmp_path / "clip", tiny(80, 24), progress=False)
+    train(tiny(80, 24), Making(tmp_path / "clip", progress=False))
     clip = load_clip(tmp_path / "clip")
     pool = clip_training.render_pool(tiny(80, 24), 32, clip.tokenizer, np.random.default_rng(0))
     scenes = source_scenes(clip_training.SERIES, range(12))
@@ -65,7 +66,7 @@ def test_training_learns_its_scenes(tmp_path, monkeypatch):
 
 def test_another_seed_is_another_clip(tmp_path):
     for seed in (0, 1):
-        train(tmp_path / str(seed), tiny(1, 4, seed), progress=False)
+        train(tiny(1, 4, seed), Making(tmp_path / str(seed), progress=False))
     assert load_clip(tmp_path / "0").fingerprint != load_clip(tmp_path / "1").fingerprint
 
 

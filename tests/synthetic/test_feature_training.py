@@ -9,6 +9,7 @@ import unidad.synthetic.feature_training as feature_training
 from unidad.errors import UserError
 from unidad.features.feature_network import load_feature_network
 from unidad.shipped import SHIPPED_FEATURE_NETWORK
+from unidad.synthetic.descent import Making
 from unidad.synthetic.faces import ATTRIBUTES, DOMAINS, render
 from unidad.synthetic.feature_training import NOISE, damaged, score, train
 from unidad.synthetic.recipes import FeatureTraining
@@ -22,7 +23,7 @@ def test_training_writes_a_network_and_its_card_the_same_each_time(tmp_path, mon
     monkeypatch.setattr(feature_training, "HELD_OUT_IMAGES", 4)
     monkeypatch.setattr(feature_training, "PER_DOMAIN", 2)
     for name in "ab":
-        train(tmp_path / name, tiny(2), 16, progress=False, command="unidad x")
+        train(tiny(2), Making(tmp_path / name, 16, False, "unidad x"))
     first, second = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
     assert all(torch.equal(first[key], second[key]) for key in first)
     config = load_feature_network(tmp_path / "a").config
@@ -60,7 +61,7 @@ def test_blur_is_gaussian_and_keeps_the_mean():
 @pytest.mark.parametrize("resolution", [20, 8])
 def test_impossible_sizes_are_refused(tmp_path, resolution):
     with pytest.raises(UserError, match="divisible by 8"):
-        train(tmp_path / "x", tiny(5), resolution)
+        train(tiny(5), Making(tmp_path / "x", resolution))
     assert not (tmp_path / "x").exists()
 
 

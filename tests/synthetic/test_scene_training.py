@@ -10,6 +10,7 @@ import unidad.synthetic.scene_fitness as scene_fitness
 import unidad.synthetic.scene_training as scene_training
 from unidad.errors import UserError
 from unidad.features.scene_network import PARTS, SceneConfig, load_scene_network
+from unidad.synthetic.descent import Making
 from unidad.synthetic.recipes import SceneNetworkTraining
 from unidad.synthetic.scene_training import (
     contrastive_loss,
@@ -91,7 +92,7 @@ def test_batch_shows_several_instances_of_a_class_in_several_pictures(small):
 
 def test_training_writes_a_network_and_its_card_the_same_each_time(small, tmp_path):
     for name in "ab":
-        train(tmp_path / name, tiny(1, 2), 16, progress=False, command="unidad x")
+        train(tiny(1, 2), Making(tmp_path / name, 16, False, "unidad x"))
     first, second = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
     assert all(torch.equal(first[key], second[key]) for key in first)
     config = load_scene_network(tmp_path / "a").config
@@ -113,7 +114,7 @@ def test_contrast_leaves_recoloured_pictures_out(small, tmp_path, monkeypatch):
 
     monkeypatch.setattr(scene_training, "contrastive_loss", watched)
     monkeypatch.setattr(scene_training, "RECOLOURED", scene_training.PROPERTIES)
-    train(tmp_path / "a", tiny(1, 6), 16, progress=False)
+    train(tiny(1, 6), Making(tmp_path / "a", 16, False))
     assert max(seen) <= 12
     assert 6 * 12 * 0.5 < sum(seen) < 6 * 12 * 0.9
 
@@ -130,5 +131,5 @@ def test_no_named_subject_is_a_training_instance():
 
 def test_an_impossible_resolution_is_refused(tmp_path):
     with pytest.raises(UserError, match="resolution 20 is not a multiple of 16"):
-        train(tmp_path / "x", tiny(1), 20)
+        train(tiny(1), Making(tmp_path / "x", 20))
     assert not (tmp_path / "x").exists()

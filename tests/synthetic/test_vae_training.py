@@ -12,6 +12,7 @@ from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.synthetic import vae_training
+from unidad.synthetic.descent import Making
 from unidad.synthetic.recipes import AutoencoderTraining
 from unidad.synthetic.scenes import render, source_scenes
 from unidad.synthetic.vae_training import (
@@ -43,7 +44,7 @@ def test_training_writes_scaled_latents_and_a_card_the_same_each_time(tmp_path, 
     monkeypatch.setattr(vae_training, "HELD_OUT_IMAGES", 6)
     monkeypatch.setattr(vae_training, "BATCH", 2)
     tiny = AutoencoderTraining(seed=1, updates=2, scenes=4)
-    psnr = [train(tmp_path / n, tiny, 16, progress=False, command="unidad x") for n in "ab"]
+    psnr = [train(tiny, Making(tmp_path / n, 16, False, "unidad x")) for n in "ab"]
     first, second = (load_file(tmp_path / name / WEIGHTS_NAME) for name in "ab")
     assert all(torch.equal(first[key], second[key]) for key in first)
     torch.manual_seed(1)
@@ -70,5 +71,5 @@ def test_training_writes_scaled_latents_and_a_card_the_same_each_time(tmp_path, 
 
 def test_an_impossible_resolution_is_one_clear_line(tmp_path):
     with pytest.raises(UserError, match="resolution 20 is not a multiple of 16"):
-        train(tmp_path / "x", AutoencoderTraining(updates=1), 20, progress=False)
+        train(AutoencoderTraining(updates=1), Making(tmp_path / "x", 20, False))
     assert not (tmp_path / "x").exists()

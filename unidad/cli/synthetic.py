@@ -100,9 +100,11 @@ def add_verbs(verbs: Verbs) -> None:
 def _train(verb: Verb, options: argparse.Namespace) -> None:
     given = given_settings(options, verb.recipe, AtResolution)
     recipe, common = (section_of(part, options, given) for part in (verb.recipe, AtResolution))
+    from unidad.synthetic.descent import Making
+
     module = import_module(f"unidad.synthetic.{verb.module}")
-    found = module.train(options.out, recipe, common.resolution, not options.quiet, command_line())
-    print(module.told(found))
+    making = Making(options.out, common.resolution, not options.quiet, command_line())
+    print(module.told(module.train(recipe, making)))
 
 
 def _examine(module: str, options: argparse.Namespace) -> None:

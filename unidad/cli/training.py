@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from unidad.cli.common import Verbs, add_threads_and_quiet, add_verb, read_settings
 from unidad.errors import UserError
-from unidad.files import atomic_file, write_json
+from unidad.files import write_json
 
 if TYPE_CHECKING:
     from unidad.data.image_set import ImageSet
@@ -91,10 +91,10 @@ def _sample(options: argparse.Namespace) -> None:
     if options.grid:
         from PIL import Image
 
+        from unidad.data.contact_sheet import write_png
         from unidad.report.grids import sample_grid
 
-        with atomic_file(options.grid) as partial:
-            Image.fromarray(sample_grid(images.images[:64], 8)).save(partial, format="PNG")
+        write_png(options.grid, Image.fromarray(sample_grid(images.images[:64], 8)))
 
 
 def _draw(options: argparse.Namespace) -> tuple[ImageSet, dict]:

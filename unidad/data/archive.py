@@ -25,7 +25,7 @@ from typing import IO
 from tqdm import tqdm
 
 from unidad.data.folder import ENDINGS, printable
-from unidad.errors import UserError
+from unidad.errors import UserError, one_line
 from unidad.files import atomic_folder
 
 MAX_ENTRIES = 500_000
@@ -94,7 +94,7 @@ def unpack_images(archive: Path, out: Path, inside: str = "", progress: bool = T
     except UserError as error:
         raise UserError(f"{printable(archive)}: {error}") from None
     except DAMAGE as error:
-        detail = " ".join(str(error).split()) or type(error).__name__
+        detail = one_line(error) or type(error).__name__
         raise UserError(
             f"{printable(archive)}: damaged, or no archive that is known here ({detail}); copy or "
             "download it again"

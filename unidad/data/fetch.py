@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 from urllib3.util import Retry
 
-from unidad.errors import UserError
+from unidad.errors import UserError, one_line
 from unidad.files import atomic_file, local_path, sha256
 
 CHUNK = 2**18
@@ -206,7 +206,7 @@ def _check_room(partial: Path, needed: int) -> None:
 
 def _broken(url: str, error: Exception, have: int) -> str:
     kept = f"run it again to go on after {_amount(have)}" if have else "try again later"
-    return f"{url}: no connection ({' '.join(str(error).split())}); {kept}"
+    return f"{url}: no connection ({one_line(error)}); {kept}"
 
 
 def _size(path: Path) -> int:

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from unidad.data.image_set import ImageSet
-from unidad.errors import UserError
+from unidad.errors import UserError, one_line
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def decode(path: Path) -> Image.Image:
     except Image.DecompressionBombError:
         reason = f"more than {MAX_PIXELS / 1e6:.0f} million pixels; make it smaller or take it out"
     except Exception as error:  # Pillow's decoders raise a dozen types on damaged files
-        detail = " ".join(str(error).split()) or type(error).__name__
+        detail = one_line(error) or type(error).__name__
         reason = f"cannot be decoded ({detail}); copy it again or take it out"
     raise UserError(f"{printable(path)}: {reason}")
 

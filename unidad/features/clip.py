@@ -14,7 +14,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
-from unidad.features.contract import Extractor
+from unidad.features.contract import Extractor, in_batches
 from unidad.features.features import weights_digest
 from unidad.files import read_json, write_json
 from unidad.networks.folder import State, load_model
@@ -68,10 +68,8 @@ class Clip(nn.Module, Extractor):
     @torch.inference_mode()
     def images(self, images: np.ndarray) -> np.ndarray:
         """Embeddings of uint8 (N, H, W, 3), N at least 1: float32 (N, D), rows of unit length."""
-        if len(images) == 0:
-            raise UserError("no images for CLIP to embed; the image set is empty")
-        batches = (images[start : start + BATCH] for start in range(0, len(images), BATCH))
-        rows = [self.embed(to_tensor(batch).to(self.mean.device)) for batch in batches]
+        device = self.mean.device
+        rows = [self.embed(to_tensor(batch).to(device)) for batch in in_batches(images, BATCH)]
         return torch.cat(rows).cpu().numpy()
 
     @torch.inference_mode()

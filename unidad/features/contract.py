@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -57,6 +57,18 @@ class Extractor:
             UserError: the network gives none.
         """
         raise UserError(f"{self.name}: this network gives no tokens of an image's places")
+
+
+def in_batches(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Images (N, H, W, 3), so many at once.
+
+    Raises:
+        UserError: there is no image.
+    """
+    if len(images) == 0:
+        raise UserError("no images to compute features of; the image set is empty")
+    for start in range(0, len(images), size):
+        yield images[start : start + size]
 
 
 class Together(Extractor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from unittest.mock import patch
@@ -14,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from unidad.errors import UserError
-from unidad.features.contract import Extractor
+from unidad.features.contract import Extractor, in_batches
 from unidad.features.features import weights_digest
 from unidad.features.pretrained import published_weights
 
@@ -55,11 +56,9 @@ class Inception(Extractor):
     @torch.inference_mode()
     def features(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """As in `Extractor`: pooled features alone."""
-        if len(images) == 0:
-            raise UserError("no images to compute features of; the image set is empty")
-        pooled = []
-        for start in tqdm(range(0, len(images), BATCH), desc=self.name, disable=None):
-            x = self.inputs(images[start : start + BATCH]).to(self.device)
+        pooled, count = [], math.ceil(len(images) / BATCH)
+        for batch in tqdm(in_batches(images, BATCH), self.name, count, disable=None):
+            x = self.inputs(batch).to(self.device)
             pooled.append(self.network(x)[0].flatten(1).cpu().numpy())
         return {"pooled": np.concatenate(pooled)}
 

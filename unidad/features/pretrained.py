@@ -10,7 +10,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 from torch import Tensor
 
-from unidad.errors import UserError
+from unidad.errors import UserError, one_line
 from unidad.files import sha256
 from unidad.networks.weights import read_weights
 
@@ -74,7 +74,7 @@ def published_folder(name: str) -> Path:
             if (found / weights).is_file():
                 return found
     except (OSError, ValueError, HfHubHTTPError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)[:200]
     else:
         reason = f"it has none of {', '.join(HUB_WEIGHTS)}"
     raise UserError(

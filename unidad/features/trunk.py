@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
-from unidad.features.contract import Extractor
+from unidad.features.contract import Extractor, in_batches
 from unidad.features.features import weights_digest
 from unidad.features.perceptual import perceptual_rows
 from unidad.files import write_json
@@ -101,11 +101,9 @@ class Trunk(nn.Module, Extractor):
         Raises:
             UserError: there is no image.
         """
-        if len(images) == 0:
-            raise UserError("no images to compute features of; the image set is empty")
         device = next(self.parameters()).device
-        for start in range(0, len(images), BATCH):
-            x = to_tensor(images[start : start + BATCH]).to(device)
+        for batch in in_batches(images, BATCH):
+            x = to_tensor(batch).to(device)
             yield resized(x, self.config.resolution).contiguous(memory_format=torch.channels_last)
 
     def save(self, folder: str | Path) -> None:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from transformers import AutoImageProcessor, Dinov2Model, PreTrainedModel, ViTModel
 from transformers.utils import logging
 
-from unidad.errors import UserError
-from unidad.features.contract import Extractor
+from unidad.errors import UserError, one_line
+from unidad.features.contract import Extractor, in_batches
 from unidad.features.features import weights_digest
 from unidad.features.trunk import resized
 from unidad.files import read_json
@@ -70,11 +70,9 @@ class VisionTransformer(nn.Module, Extractor):
         Raises:
             UserError: there is no image.
         """
-        if len(images) == 0:
-            raise UserError("no images to compute features of; the image set is empty")
         rows = []
-        for start in range(0, len(images), BATCH):
-            x = self.inputs(images[start : start + BATCH]).to(self.mean.device)
+        for batch in in_batches(images, BATCH):
+            x = self.inputs(batch).to(self.mean.device)
             rows.append(F.normalize(self.model(x).last_hidden_state[:, 0], dim=1).cpu().numpy())
         return np.concatenate(rows)
 
@@ -103,7 +101,7 @@ def load_vision_transformer(folder: str | Path) -> VisionTransformer:
                 folder, local_files_only=True, backend="pil"
             )
     except Exception as error:  # the library lets every kind through
-        raise UserError(f"{folder}: {' '.join(str(error).split())}") from None
+        raise UserError(f"{folder}: {one_line(error)}") from None
     unfit = {*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])}
     if unfit:
         raise UserError(f"{folder}: '{min(unfit)}' is missing in the weights, or of another shape")

@@ -24,13 +24,7 @@ def import_adm(checkpoint: Path, out: Path, settings: AdmImport, command: str = 
     Raises:
         UserError: the checkpoint cannot be read as such a model.
     """
-    network = load_adm(
-        checkpoint,
-        settings.head_channels,
-        settings.resolution,
-        settings.new_attention_order,
-        settings.drop_variance,
-    )
+    network = load_adm(checkpoint, **settings.model_dump(exclude={"dtype"}))
     facts = {
         "imported from": f"{checkpoint.name}, a guided-diffusion checkpoint",
         f"sha256 of {checkpoint.name}": f"`{sha256(checkpoint)}`",

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from unidad.config.diffusion import Diffusion
+from unidad.diffusion.levels import of_network
 from unidad.files import atomic_folder
 from unidad.networks.lora import ADAPTER, Layers, add_lora, merged_lora
 
 if TYPE_CHECKING:
-    from unidad.config.diffusion import Diffusion
     from unidad.networks.codec import Codec, LatentCodec
     from unidad.networks.text import TextEncoder
 
@@ -48,13 +49,14 @@ class Backbone(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def load(
-        cls,
-        folder: Path,
-        bf16: bool = False,
-        codec: LatentCodec | None = None,
-        weights: Path | None = None,
+        cls, folder: Path, bf16: bool, codec: LatentCodec | None, weights: Path | None
     ) -> Self:
-        """Load a pipeline folder, in float32 and without dropout; see `load_backbone`."""
+        """Put a pipeline folder's network together, in float32; see `load_backbone`.
+
+        Raises:
+            UserError: a missing or unreadable file.
+            ValueError: an architecture that this backbone does not support.
+        """
 
     @property
     def model(self) -> nn.Module:
@@ -107,14 +109,9 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def write(
-        self,
-        folder: Path,
-        sampler: str,
-        nfe: int,
-        diffusion: Diffusion | None,
-        text: TextEncoder | None,
+        self, folder: Path, sampler: str, nfe: int, diffusion: Diffusion, text: TextEncoder | None
     ) -> None:
-        """Write the files of `save` into an empty folder."""
+        """Write the files of `save` into an empty folder; ``diffusion`` is of this network."""
 
     @property
     def sigma_max(self) -> float:
@@ -186,6 +183,7 @@ class Backbone(nn.Module, ABC):
         """
         if any(ADAPTER in name for name in self.model.state_dict()):
             raise ValueError("the model carries adapters; export what `without_adapters` returns")
+        diffusion = of_network(diffusion or Diffusion(), self.trained_levels)
         with atomic_folder(Path(folder)) as partial:
             self.write(partial, sampler, nfe, diffusion, text)
 

@@ -18,7 +18,6 @@ from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, SD3Transfo
 from torch import Tensor, nn
 
 from unidad.config.diffusion import Diffusion
-from unidad.diffusion.levels import of_network
 from unidad.diffusion.process import flow_level, flow_time, per_image, x0_from_flow
 from unidad.diffusion.samplers import sampler_of
 from unidad.errors import UserError
@@ -95,11 +94,7 @@ class FlowTransformer(Backbone):
 
     @classmethod
     def load(
-        cls,
-        folder: Path,
-        bf16: bool = False,
-        codec: LatentCodec | None = None,
-        weights: Path | None = None,
+        cls, folder: Path, bf16: bool, codec: LatentCodec | None, weights: Path | None
     ) -> Self:
         """Load ``transformer/``, ``scheduler/`` and, if there is one, ``vae/``."""
         build = SD3Transformer2DModel.from_config
@@ -107,10 +102,7 @@ class FlowTransformer(Backbone):
         scheduler = _load_scheduler(folder / "scheduler" / "scheduler_config.json")
         if codec is None and (folder / "vae").is_dir():
             codec = LatentCodec(load_model(folder / "vae", AutoencoderKL.from_config, LAYOUT))
-        try:
-            return cls(transformer, scheduler, bf16, codec).eval()
-        except ValueError as error:
-            raise UserError(f"{folder / cls.FOLDER}: {error}") from None
+        return cls(transformer, scheduler, bf16, codec)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -160,12 +152,7 @@ class FlowTransformer(Backbone):
         return features
 
     def write(
-        self,
-        folder: Path,
-        sampler: str,
-        nfe: int,
-        diffusion: Diffusion | None,
-        text: TextEncoder | None,
+        self, folder: Path, sampler: str, nfe: int, diffusion: Diffusion, text: TextEncoder | None
     ) -> None:
         """As a ``StableDiffusion3Pipeline`` without text encoders; DRAWING has what it does not.
 
@@ -173,7 +160,6 @@ class FlowTransformer(Backbone):
         times draws what the sampler draws: a few-step student's scheduler samples stochastically,
         which is fresh noise at every step; an Euler step of the flow is one of ddim.
         """
-        diffusion = of_network(diffusion or Diffusion(), self.trained_levels)
         scheduler = FlowMatchEulerDiscreteScheduler.from_config(
             self.scheduler.config, stochastic_sampling=sampler == "few_step"
         )

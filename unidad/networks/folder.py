@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from torch import nn
 
-from unidad.errors import UserError
+from unidad.errors import UserError, one_line
 from unidad.files import read_json, write_json
 from unidad.networks.weights import State, check_state, read_weights
 
@@ -47,8 +47,7 @@ def load_model(
     except UserError as error:
         raise UserError(f"{config_file}: {error}") from None
     except Exception as error:  # whatever a library's constructor makes of the values
-        message = " ".join(str(error).split())
-        raise UserError(f"{config_file}: no model of this kind ({message})") from None
+        raise UserError(f"{config_file}: no model of this kind ({one_line(error)})") from None
     weights = weights or folder / WEIGHTS_NAME
     state = read_weights(weights)
     if rename is not None:

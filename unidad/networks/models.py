@@ -51,15 +51,8 @@ class Models:
         if spec.student is not None:
             text = spec.text_to_image
             return self.load(spec.student, weights=None if text is None else text.unet_weights)
-        network = spec.network
-        return new_network(
-            spec.resolution,
-            network.unshuffle,
-            network.channels,
-            network.layers,
-            network.prediction_type,
-            spec.variant.training.bf16,
-        )
+        bf16 = spec.variant.training.bf16
+        return new_network(spec.resolution, **spec.network.model_dump(), bf16=bf16)
 
     def teacher(self, student: Backbone) -> Backbone:
         """The (source) teacher, perhaps on the student's weights; raises as `load`."""

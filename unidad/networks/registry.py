@@ -51,7 +51,11 @@ def load_backbone(
         raise UserError(f"{config_file}: _class_name: expected one of {known}, found {kind}")
     if backbone.READS_TEXT and codec is None:
         raise UserError(f"{config_file}: {kind} reads text; images alone cannot train or draw it")
-    return backbone.load(folder, bf16, codec, None if weights is None else Path(weights))
+    weights = None if weights is None else Path(weights)
+    try:
+        return backbone.load(folder, bf16, codec, weights).eval()
+    except ValueError as error:
+        raise UserError(f"{config_file.parent}: {error}") from None
 
 
 def model_folder(folder: Path) -> Path:

@@ -10,7 +10,6 @@ from diffusers import DDPMScheduler, EulerDiscreteScheduler, UNet2DConditionMode
 from torch import Tensor, nn
 
 from unidad.config.diffusion import Diffusion
-from unidad.errors import UserError
 from unidad.files import read_json, write_json
 from unidad.networks.codec import LatentCodec
 from unidad.networks.folder import load_model
@@ -90,28 +89,15 @@ class TextToImageUNet(UNet):
 
     @classmethod
     def load(
-        cls,
-        folder: Path,
-        bf16: bool = False,
-        codec: LatentCodec | None = None,
-        weights: Path | None = None,
+        cls, folder: Path, bf16: bool, codec: LatentCodec | None, weights: Path | None
     ) -> Self:
         """Load ``unet/`` and ``scheduler/`` of a ``StableDiffusionPipeline``'s folder."""
         check_index(folder)
         unet = load_model(folder / cls.FOLDER, UNet2DConditionModel.from_config, LAYOUT, weights)
-        scheduler = load_scheduler(folder / "scheduler", LAYOUT)
-        try:
-            return cls(unet, scheduler, codec, bf16).eval()
-        except ValueError as error:
-            raise UserError(f"{folder / cls.FOLDER}: {error}") from None
+        return cls(unet, load_scheduler(folder / "scheduler", LAYOUT), codec, bf16)
 
     def write(
-        self,
-        folder: Path,
-        sampler: str,
-        nfe: int,
-        diffusion: Diffusion | None,
-        text: TextEncoder | None,
+        self, folder: Path, sampler: str, nfe: int, diffusion: Diffusion, text: TextEncoder | None
     ) -> None:
         """As an ordinary ``StableDiffusionPipeline`` of one step or of many."""
         pipeline = one_step_pipeline if sampler == "few_step" else many_step_pipeline
@@ -131,7 +117,7 @@ def copy_text_to_image(folder: Path, out: Path, dtype: torch.dtype) -> None:
     Raises:
         UserError: as for `load_backbone`.
     """
-    network = TextToImageUNet.load(folder, codec=load_codec(folder))
+    network = TextToImageUNet.load(folder, False, load_codec(folder), None)
     text = load_text_encoder(folder)
     scheduler = EulerDiscreteScheduler.from_pretrained(folder, subfolder="scheduler")
     for model in (network.unet, network.codec.vae, text.model):

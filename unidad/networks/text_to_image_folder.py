@@ -14,7 +14,7 @@ from diffusers import (
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from unidad.errors import UserError
+from unidad.errors import UserError, one_line
 from unidad.files import read_json
 from unidad.networks.codec import LatentCodec, Posterior
 from unidad.networks.folder import INDEX, load_model, present_names
@@ -77,8 +77,7 @@ def load_tokenizer(folder: Path, layout: str = LAYOUT) -> CLIPTokenizer:
     try:
         return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # the library lets every kind through
-        message = " ".join(str(error).split())
-        raise UserError(f"{folder}: not a readable CLIP tokenizer ({message})") from None
+        raise UserError(f"{folder}: not a readable CLIP tokenizer ({one_line(error)})") from None
 
 
 def save_tokenizer(tokenizer: CLIPTokenizer, folder: str | Path) -> None:
@@ -95,7 +94,7 @@ def one_step_pipeline(network: TextToImageUNet, text: TextEncoder) -> StableDiff
     itself; trailing spacing puts a single step at the last timestep, and makes the pipeline start
     from ``sigma_max * eps``. Both settings travel in ``scheduler_config.json``.
     """
-    return assemble(network, text, one_step_scheduler(network.scheduler))
+    return assemble(network, text, _euler(network.scheduler, timestep_spacing="trailing"))
 
 
 def many_step_pipeline(network: TextToImageUNet, text: TextEncoder) -> StableDiffusionPipeline:
@@ -105,17 +104,8 @@ def many_step_pipeline(network: TextToImageUNet, text: TextEncoder) -> StableDif
     over the range of the timesteps. Between two timesteps the U-Net is told a fraction, where
     `TextToImageUNet` takes the nearer one: images agree to a few 255ths.
     """
-    return assemble(network, text, many_step_scheduler(network.scheduler))
-
-
-def one_step_scheduler(scheduler: DDPMScheduler) -> EulerDiscreteScheduler:
-    """The scheduler of `one_step_pipeline`, with the given betas and prediction type."""
-    return _euler(scheduler, timestep_spacing="trailing")
-
-
-def many_step_scheduler(scheduler: DDPMScheduler) -> EulerDiscreteScheduler:
-    """The scheduler of `many_step_pipeline`, with the given betas and prediction type."""
-    return _euler(scheduler, timestep_spacing="linspace", use_karras_sigmas=True)
+    scheduler = _euler(network.scheduler, timestep_spacing="linspace", use_karras_sigmas=True)
+    return assemble(network, text, scheduler)
 
 
 def is_text_to_image(folder: str | Path) -> bool:
@@ -146,6 +136,7 @@ def assemble(
 
 
 def _euler(scheduler: DDPMScheduler, **settings: str | bool) -> EulerDiscreteScheduler:
+    """Euler steps to sigma 0, with the given betas and prediction type."""
     shared = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
     return EulerDiscreteScheduler(
         **{name: scheduler.config[name] for name in (*shared, "prediction_type")},
@@ -156,18 +147,16 @@ def _euler(scheduler: DDPMScheduler, **settings: str | bool) -> EulerDiscreteSch
 
 
 def save_pipeline(pipeline: StableDiffusionPipeline, folder: Path) -> None:
-    """Write a folder that diffusers alone can load, and transformers before version 5 can."""
+    """Write a folder that diffusers alone can load, and transformers before version 5 can.
+
+    That one reads prefixed names, and the tokenizer's two files.
+    """
     pipeline.save_pretrained(folder)
-    _make_portable(folder, pipeline.tokenizer)
-
-
-def _make_portable(folder: Path, tokenizer: CLIPTokenizer) -> None:
-    """Add what transformers before version 5 reads: prefixed names, the tokenizer's two files."""
     weights = folder / "text_encoder" / TEXT_WEIGHTS_NAME
     state = _rename_old_text_model(load_file(weights))
     state = {TEXT_PREFIX + name: tensor for name, tensor in state.items()}
     save_file(state, weights, metadata={"format": "pt"})
-    tokenizer.backend_tokenizer.model.save(str(folder / "tokenizer"))
+    pipeline.tokenizer.backend_tokenizer.model.save(str(folder / "tokenizer"))
 
 
 def check_index(folder: str | Path) -> Path:

@@ -14,7 +14,7 @@ from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 from torch import Tensor, nn
 
 from unidad.config.diffusion import Diffusion
-from unidad.diffusion.levels import of_network, timestep_levels
+from unidad.diffusion.levels import timestep_levels
 from unidad.diffusion.process import per_image, x0_from_eps, x0_from_v
 from unidad.errors import UserError
 from unidad.files import read_json
@@ -81,11 +81,7 @@ class UNet(Backbone):
 
     @classmethod
     def load(
-        cls,
-        folder: Path,
-        bf16: bool = False,
-        codec: LatentCodec | None = None,
-        weights: Path | None = None,
+        cls, folder: Path, bf16: bool, codec: LatentCodec | None, weights: Path | None
     ) -> Self:
         """Load ``unet/`` and ``scheduler/``, or both side by side, as google/ddpm-* has them."""
         bare = (folder / "config.json").is_file()
@@ -93,11 +89,7 @@ class UNet(Backbone):
             folder if bare else folder / name for name in (cls.FOLDER, "scheduler")
         )
         unet = load_model(unet_folder, _build_unet, LAYOUT, weights, present_names)
-        scheduler = load_scheduler(scheduler_folder, LAYOUT)
-        try:
-            return cls(unet, scheduler, bf16, codec).eval()
-        except ValueError as error:
-            raise UserError(f"{folder}: {error}") from None
+        return cls(unet, load_scheduler(scheduler_folder, LAYOUT), bf16, codec)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -155,21 +147,12 @@ class UNet(Backbone):
         return features
 
     def write(
-        self,
-        folder: Path,
-        sampler: str,
-        nfe: int,
-        diffusion: Diffusion | None,
-        text: TextEncoder | None,
+        self, folder: Path, sampler: str, nfe: int, diffusion: Diffusion, text: TextEncoder | None
     ) -> None:
         """As `unidad.pipeline.UnidadPipeline` is stored: sampler and levels are in its index."""
         self.unet.save_pretrained(folder / self.FOLDER)
         self.scheduler.save_pretrained(folder / "scheduler")
-        settings = {
-            "sampler": sampler,
-            "nfe": nfe,
-            "diffusion": of_network(diffusion or Diffusion(), self.trained_levels).model_dump(),
-        }
+        settings = {"sampler": sampler, "nfe": nfe, "diffusion": diffusion.model_dump()}
         parts = {self.FOLDER: self.unet, "scheduler": self.scheduler}
         write_index(folder, "UnidadPipeline", parts, settings)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import log
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from unidad.data.image_set import to_tensor
 from unidad.features.clip import WEIGHTS, Clip, load_clip, save_clip, tokenize
 from unidad.files import atomic_folder
 from unidad.synthetic.clip_fitness import PARTS, Row, clip_fitness, markdown, rivals
-from unidad.synthetic.descent import Descent
+from unidad.synthetic.descent import Descent, Making, seeded
 from unidad.synthetic.pages import provenance, write_card
 from unidad.synthetic.recipes import ClipTraining
 from unidad.synthetic.scene_tokenizer import MAX_LENGTH, scene_tokenizer
@@ -57,34 +56,25 @@ class Pool:
     tokens: Tensor
 
 
-def train(
-    out_dir: str | Path,
-    settings: ClipTraining,
-    resolution: int = 32,
-    progress: bool = True,
-    command: str = "",
-) -> list[Row]:
+def train(settings: ClipTraining, making: Making) -> list[Row]:
     """Train a small CLIP and write it, with its card, into a folder.
 
     Every scene is seen beside its twin, which differs in one part of the description (class,
     context, property or accessory) and in what follows from it, so that every word counts.
 
     Args:
-        out_dir: folder that appears, or is replaced, when training is done.
         settings: seed, sizes and updates; the defaults take six minutes on one core.
-        resolution: that the network works at, in pixels: 16 to 128, a multiple of 16.
-        progress: show a progress bar.
-        command: what was typed, for the card.
+        making: its resolution is a multiple of 16.
 
     Returns:
         `clip_fitness` of the network as written.
     """
-    clip = _trained(settings, resolution, progress)
-    with atomic_folder(Path(out_dir)) as folder:
+    clip = _trained(settings, making)
+    with atomic_folder(making.out) as folder:
         save_clip(clip, folder)
         rows = clip_fitness(load_clip(folder), HELD_OUT_SCENES)
         facts = {
-            **provenance(clip.model, folder / WEIGHTS, settings.seed, command),
+            **provenance(clip.model, folder / WEIGHTS, settings.seed, making.command),
             "updates": f"{settings.updates:,} of up to {settings.batch_size} of "
             f"{2 * settings.scenes:,} scenes",
             "side of a patch": f"{settings.patch_size} pixels",
@@ -128,14 +118,12 @@ def distinct_batches(
             yield rows[np.unique(captions[rows], return_index=True)[1]]
 
 
-def _trained(settings: ClipTraining, resolution: int, progress: bool) -> Clip:
-    seed = settings.seed
+def _trained(settings: ClipTraining, making: Making) -> Clip:
     tokenizer = scene_tokenizer()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = CLIPModel(_config(tokenizer, resolution, settings.patch_size)).train()
-    chance = np.random.default_rng(seed)
-    pool = render_pool(settings, resolution, tokenizer, chance)
+    config = _config(tokenizer, making.resolution, settings.patch_size)
+    model = seeded(settings.seed, lambda: CLIPModel(config)).train()
+    chance = np.random.default_rng(settings.seed)
+    pool = render_pool(settings, making.resolution, tokenizer, chance)
     batches = distinct_batches(pool.captions, settings.batch_size, chance)
 
     def loss(update: int) -> Tensor:
@@ -144,7 +132,7 @@ def _trained(settings: ClipTraining, resolution: int, progress: bool) -> Clip:
         images = mirrored(to_tensor(pool.images[rows]), chance)
         return model(pool.tokens[pool.captions[rows]], images, return_loss=True).loss
 
-    DESCENT.run(model, loss, settings.updates, "CLIP", progress)
+    DESCENT.run(model, loss, settings.updates, "CLIP", making.progress)
     _bound_scale(model)
     return Clip(model, tokenizer, [0.5] * 3, [0.5] * 3)
 

@@ -1,13 +1,41 @@
-"""How the benchmark's networks are trained: AdamW, one cycle of the rate, a progress bar."""
+"""How the benchmark's networks are made: AdamW, one cycle of the rate, a progress bar."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Making:
+    """What all trainings are told beside their recipe.
+
+    Attributes:
+        out: folder that appears, or is replaced, when training is done.
+        resolution: that the network works at, in pixels: 16 to 128.
+        progress: show progress bars.
+        command: what was typed, for the card.
+    """
+
+    out: Path
+    resolution: int = 32
+    progress: bool = True
+    command: str = ""
+
+
+def seeded(seed: int, build: Callable[[], Network]) -> Network:
+    """A fresh network, initialised from a seed; torch's global generator stays as it is."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return build()
 
 
 @dataclass(frozen=True)

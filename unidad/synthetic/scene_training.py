@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from unidad.data.image_set import to_tensor
 from unidad.features.scene_network import PARTS, SceneConfig, SceneNetwork, load_scene_network
 from unidad.features.trunk import WEIGHTS
 from unidad.files import atomic_folder
+from unidad.synthetic.descent import Making, seeded
 from unidad.synthetic.feature_training import DESCENT, damaged
 from unidad.synthetic.pages import provenance, write_card
 from unidad.synthetic.recipes import SceneNetworkTraining
@@ -71,13 +71,7 @@ class Pool:
     recoloured: np.ndarray
 
 
-def train(
-    out_dir: str | Path,
-    settings: SceneNetworkTraining,
-    resolution: int = 32,
-    progress: bool = True,
-    command: str = "",
-) -> Fitness:
+def train(settings: SceneNetworkTraining, making: Making) -> Fitness:
     """Train a scene network and write it, with its card, into a folder.
 
     A pool of pictures is rendered once: random instances, none of them a named subject, each in
@@ -87,11 +81,8 @@ def train(
     the pictures each are a little blurred or noisy, as generated ones are.
 
     Args:
-        out_dir: folder that appears, or is replaced, when training is done.
         settings: seed, updates, instances; the defaults take eight minutes on one core.
-        resolution: that the network works at, in pixels: 16 to 128, divisible by 16.
-        progress: show progress bars.
-        command: what was typed, for the card.
+        making: its resolution is divisible by 16.
 
     Returns:
         Fitness of the network as written.
@@ -100,15 +91,15 @@ def train(
         UserError: resolution out of range.
     """
     vocabulary = (CATEGORIES, ("", *CONTEXTS), ("", *PROPERTIES), ("", *ACCESSORIES))
-    config = SceneConfig(NAME, *vocabulary, resolution)
-    pool = render_pool(config, settings, progress)
-    network = _trained(config, pool, settings, progress)
+    config = SceneConfig(NAME, *vocabulary, making.resolution)
+    pool = render_pool(config, settings, making.progress)
+    network = _trained(config, pool, settings, making.progress)
     pictures = CATEGORIES_PER_BATCH * INSTANCES_PER_CATEGORY * VIEWS_PER_INSTANCE
-    with atomic_folder(Path(out_dir)) as folder:
+    with atomic_folder(making.out) as folder:
         network.save(folder)
-        found = fitness(load_scene_network(folder), resolution, progress)
+        found = fitness(load_scene_network(folder), making.resolution, making.progress)
         facts = {
-            **provenance(network, folder / WEIGHTS, settings.seed, command),
+            **provenance(network, folder / WEIGHTS, settings.seed, making.command),
             "updates": f"{settings.updates:,}, each on {pictures} pictures",
             "pictures": f"{VIEWS} of each of {settings.instances:,} instances",
             "sha256 of the held-out renderings": f"`{found.pixels}`",
@@ -154,9 +145,7 @@ def _trained(
     config: SceneConfig, pool: Pool, settings: SceneNetworkTraining, progress: bool
 ) -> SceneNetwork:
     seed = settings.seed
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        network = SceneNetwork(config).to(memory_format=torch.channels_last)
+    network = seeded(seed, lambda: SceneNetwork(config)).to(memory_format=torch.channels_last)
     chance, damage = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
 
     def loss(update: int) -> Tensor:

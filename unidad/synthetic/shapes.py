@@ -31,6 +31,11 @@ class Canvas:
         """Paint the inside of a shape with an anti-aliased edge."""
         self.blend((0.5 - distance / self.pixel).clamp_(0, 1) * opacity, colour)
 
+    def outlined(self, distance: Tensor, rim: float, edge: Tensor, colour: Tensor) -> None:
+        """Paint the inside of a shape, and a rim of this width round it in another colour."""
+        self.fill(distance - rim, edge)
+        self.fill(distance, colour)
+
     def stroke(
         self,
         distance: Tensor,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from unidad.data.image_set import to_tensor, to_uint8
 from unidad.files import atomic_folder
 from unidad.networks.codec import LatentCodec
 from unidad.networks.folder import WEIGHTS_NAME
-from unidad.synthetic.descent import Descent
+from unidad.synthetic.descent import Descent, Making, seeded
 from unidad.synthetic.pages import provenance, write_card
 from unidad.synthetic.recipes import AutoencoderTraining
 from unidad.synthetic.scenes import render, source_scenes
@@ -35,24 +34,15 @@ HELD_OUT_START, HELD_OUT_IMAGES = 10_000_000, 512
 SHOWN = 10
 
 
-def train(
-    out: str | Path,
-    settings: AutoencoderTraining,
-    resolution: int = 32,
-    progress: bool = True,
-    command: str = "",
-) -> float:
+def train(settings: AutoencoderTraining, making: Making) -> float:
     """Train an ``AutoencoderKL`` and write it, with its card and a picture, into a folder.
 
     Computed under bfloat16 autocast. ``scaling_factor`` brings the latents of held-out scenes to
     unit variance.
 
     Args:
-        out: folder that appears, or is replaced, when training is done.
         settings: seed, updates and scenes.
-        resolution: of the images, in pixels: 16 to 128, a multiple of 16.
-        progress: show a progress bar.
-        command: what was typed, for the card.
+        making: its resolution, of the images, is a multiple of 16.
 
     Returns:
         PSNR of held-out scenes, in dB.
@@ -60,22 +50,22 @@ def train(
     Raises:
         UserError: resolution out of range.
     """
-    vae = _trained(settings, resolution, progress)
+    vae = _trained(settings, making)
     indices = range(HELD_OUT_START, HELD_OUT_START + HELD_OUT_IMAGES)
-    held_out = _tensor(render(source_scenes(settings.seed, indices), resolution))
+    held_out = _tensor(render(source_scenes(settings.seed, indices), making.resolution))
     vae.register_to_config(scaling_factor=1 / latents_std(vae, held_out))
     shown = reconstructed(vae, held_out)
     psnr = peak_signal_to_noise(shown, held_out)
-    with atomic_folder(Path(out)) as folder:
+    with atomic_folder(making.out) as folder:
         vae.save_pretrained(folder)
         _picture(held_out, shown).save(folder / "reconstructions.png")
         facts = {
-            **provenance(vae, folder / WEIGHTS_NAME, settings.seed, command, "float32"),
+            **provenance(vae, folder / WEIGHTS_NAME, settings.seed, making.command, "float32"),
             "updates": f"{settings.updates:,} of {BATCH} of {settings.scenes:,} scenes",
             f"PSNR of {HELD_OUT_IMAGES} held-out scenes": f"{psnr:.2f} dB",
             "scaling_factor": f"{vae.config.scaling_factor:.4f}",
         }
-        write_card(folder, "Autoencoder of synthetic scenes", _about(resolution), facts)
+        write_card(folder, "Autoencoder of synthetic scenes", _about(making.resolution), facts)
     return psnr
 
 
@@ -133,12 +123,11 @@ def peak_signal_to_noise(images: Tensor, truth: Tensor) -> float:
     return 10 * math.log10(4 / F.mse_loss(images, truth).item())
 
 
-def _trained(settings: AutoencoderTraining, resolution: int, progress: bool) -> AutoencoderKL:
-    with torch.random.fork_rng():
-        torch.manual_seed(settings.seed)
-        vae = new_vae(resolution).to(memory_format=torch.channels_last)
+def _trained(settings: AutoencoderTraining, making: Making) -> AutoencoderKL:
+    vae = seeded(settings.seed, lambda: new_vae(making.resolution))
+    vae = vae.to(memory_format=torch.channels_last)
     chance = torch.Generator().manual_seed(settings.seed)
-    scenes = render(source_scenes(settings.seed, range(settings.scenes)), resolution)
+    scenes = render(source_scenes(settings.seed, range(settings.scenes)), making.resolution)
 
     def loss(update: int) -> Tensor:
         rows = torch.randint(settings.scenes, (BATCH,), generator=chance).numpy()
@@ -150,7 +139,7 @@ def _trained(settings: AutoencoderTraining, resolution: int, progress: bool) -> 
             decoded = vae.decode(posterior.sample(chance)).sample
         return vae_loss(decoded.float(), images, posterior)
 
-    DESCENT.run(vae, loss, settings.updates, "autoencoder", progress)
+    DESCENT.run(vae, loss, settings.updates, "autoencoder", making.progress)
     return vae.eval()
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import resource
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -27,7 +26,7 @@ from unidad.training.compilation import compile_networks
 from unidad.training.grid import save_grid
 from unidad.training.images import TrainingImages
 from unidad.training.log import TrainingLog
-from unidad.training.memory import checkpoint_activations, offload, store_in_bf16
+from unidad.training.memory import check_installed, checkpoint_activations, offload, store_in_bf16
 from unidad.training.optimisers import new_optimiser, update_average
 
 
@@ -61,7 +60,8 @@ class Trainer:
         self.spec, self.method, self.folder, self.progress = spec, method, folder, progress
         self.keep = keep
         self.settings = spec.variant.training
-        _check_trackers(self.settings.trackers)
+        for tracker in self.settings.trackers:
+            check_installed(tracker, "training.trackers")
         self.accelerator = Accelerator(
             log_with=list(self.settings.trackers) or None, project_dir=str(folder)
         )
@@ -126,7 +126,8 @@ class Trainer:
     def run(self) -> dict:
         """Train to the end; returns counters and cost (seconds, updates, peak memory in MB)."""
         start = self._resume()
-        self._start_trackers()
+        if self.settings.trackers:
+            self.accelerator.init_trackers("trackers", config={"spec": self.spec.model_dump_json()})
         bar = tqdm(
             range(start, self.total),
             initial=start,
@@ -303,10 +304,6 @@ class Trainer:
         modules = dict(self.method.networks.items())
         return modules if self.ema is None else modules | {"ema": self.ema}
 
-    def _start_trackers(self) -> None:
-        if self.settings.trackers:
-            self.accelerator.init_trackers("trackers", config={"spec": self.spec.model_dump_json()})
-
     def _summary(self) -> dict:
         if torch.cuda.is_available():
             peak = torch.cuda.max_memory_allocated() / 2**20
@@ -324,11 +321,3 @@ class Trainer:
                 if ".lora_" not in name  # adapters are merged into the exported model
             ),
         }
-
-
-def _check_trackers(names: Iterable[str]) -> None:
-    for name in names:
-        if importlib.util.find_spec(name) is None:
-            raise UserError(
-                f"training.trackers: {name} is not installed; `pip install {name}`, or leave it out"
-            )

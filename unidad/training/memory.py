@@ -49,13 +49,23 @@ def adamw_8bit(parameters: list[nn.Parameter], **options) -> torch.optim.Optimiz
     Raises:
         UserError: bitsandbytes is not installed.
     """
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise UserError(
-            "training.adam_8bit: bitsandbytes is not installed; `pip install bitsandbytes`, "
-            "or leave it out"
-        )
+    check_installed("bitsandbytes", "training.adam_8bit")
     from bitsandbytes.optim import AdamW8bit
 
     for parameter in parameters:
         parameter.data = parameter.data.contiguous()
     return AdamW8bit(parameters, **options)
+
+
+def check_installed(name: str, key: str) -> None:
+    """Refuse a setting whose package is not here.
+
+    Args:
+        name: of the package.
+        key: that asks for it, for the message.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    if importlib.util.find_spec(name) is None:
+        raise UserError(f"{key}: {name} is not installed; `pip install {name}`, or leave it out")

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import torch
 
+from unidad.synthetic.faces.pose import posed
 from unidad.synthetic.shapes import (
     Canvas,
     Tensor,
@@ -23,24 +24,15 @@ EYES = ((214, 112, 24), (240, 190, 40), (170, 200, 60), (70, 170, 110), (80, 160
 def draw_cat(canvas: Canvas, a: dict[str, Tensor], x: Tensor, y: Tensor) -> None:
     """Paint a cat over the background; x and y are (N, H, W) in [-1, 1], y downwards."""
     cat = _layout(a, x, y)
-    _body(canvas, a, cat)
-    _ears(canvas, a, cat)
-    _head(canvas, a, cat)
-    _muzzle(canvas, a, cat)
-    _eyes(canvas, a, cat)
-    _whiskers(canvas, a, cat)
+    for paint in (_body, _ears, _head, _muzzle, _eyes, _whiskers):
+        paint(canvas, a, cat)
 
 
 def _layout(a: dict[str, Tensor], x: Tensor, y: Tensor) -> SimpleNamespace:
     scale = 0.9 + 0.2 * a["size"]
-    angle = (a["roll"] - 0.5) * 0.7
     x = (x - (a["position_x"] - 0.5) * 0.3) / scale
     y = (y - 0.14 - (a["position_y"] - 0.5) * 0.24) / scale
-    u, v = torch.cos(angle) * x + torch.sin(angle) * y, torch.cos(angle) * y - torch.sin(angle) * x
-    yaw = (a["yaw"] - 0.5) * 2
-    turned = u - 0.13 * yaw
-    fu = turned + 0.35 * yaw * turned.square()
-    cat = SimpleNamespace(x=x, y=y, u=u, v=v, fu=fu, mirrored=fu.abs(), sign=fu.sign())
+    cat = posed(a, x, y, 0.13, 0.35)
     cat.width, cat.height = 0.56 + 0.1 * a["face_width"], 0.46 + 0.07 * a["face_height"]
     level, warm = 0.92 - 0.74 * a["skin_tone"], 0.34 * a["skin_warmth"]
     warm = warm * (1 - (2 * level - 1).abs() ** 2)
@@ -125,8 +117,7 @@ def _eyes(canvas: Canvas, a: dict[str, Tensor], cat: SimpleNamespace) -> None:
     x, y = cat.mirrored - 0.255, cat.v + 0.07
     y = y + 0.22 * x
     eye = ellipse(x, y, wide, tall)
-    canvas.fill(eye - 0.022, cat.fur * 0.18)
-    canvas.fill(eye, ramp(a["eye_colour"], EYES))
+    canvas.outlined(eye, 0.022, cat.fur * 0.18, ramp(a["eye_colour"], EYES))
     canvas.blend(0.4 * bump(x, y - 0.06, 0.1, 0.07), plain(x, 255, 250, 210))
     look = x - (a["gaze"] - 0.5) * 0.06 * cat.sign
     pupil = ellipse(look, y, 0.024 + 0.03 * (1 - a["eye_openness"]), tall * 0.95)

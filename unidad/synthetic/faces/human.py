@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import torch
 
+from unidad.synthetic.faces.pose import posed
 from unidad.synthetic.shapes import (
     Canvas,
     Tensor,
@@ -49,35 +50,20 @@ LENSES = ((16, 16, 20), (62, 34, 18), (20, 52, 38), (22, 34, 84), (92, 26, 48))
 def draw_human(canvas: Canvas, a: dict[str, Tensor], x: Tensor, y: Tensor) -> None:
     """Paint a person over the background; x and y are (N, H, W) in [-1, 1], y downwards."""
     face = _layout(a, x, y)
-    _hair_behind(canvas, a, face)
-    _body(canvas, a, face)
-    _head(canvas, a, face)
-    _beard(canvas, a, face)
-    _nose(canvas, a, face)
-    _mouth(canvas, a, face)
-    _eyes(canvas, a, face)
-    _brows(canvas, a, face)
-    _hair_before(canvas, a, face)
+    parts = (_hair_behind, _body, _head, _beard, _nose, _mouth, _eyes, _brows, _hair_before)
+    for paint in parts:
+        paint(canvas, a, face)
     if bool((a["glasses"] > 0).any()):
         _sunglasses(canvas, a, face)
 
 
 def _layout(a: dict[str, Tensor], x: Tensor, y: Tensor) -> SimpleNamespace:
-    """Sizes, places and colours of the parts.
-
-    (u, v) is the frame of the upright head, its centre at 0 and its height about 1.3; (fu, v)
-    follows the turn of the head; `mirrored` and `sign` fold fu, so that pairs are drawn at once.
-    """
+    """Sizes, places and colours of the parts, in the coordinates of `posed`; a head is 1.3 high."""
     baby = a["babyness"]
     scale = 0.94 + 0.22 * a["size"] + 0.04 * baby
-    angle = (a["roll"] - 0.5) * 0.7
     x = (x - (a["position_x"] - 0.5) * 0.32) / scale
     y = (y - 0.06 + 0.06 * baby - (a["position_y"] - 0.5) * 0.24) / scale
-    u, v = torch.cos(angle) * x + torch.sin(angle) * y, torch.cos(angle) * y - torch.sin(angle) * x
-    yaw = (a["yaw"] - 0.5) * 2
-    turned = u - 0.15 * yaw
-    fu = turned + 0.45 * yaw * turned.square()
-    face = SimpleNamespace(x=x, y=y, u=u, v=v, fu=fu, mirrored=fu.abs(), sign=fu.sign(), yaw=yaw)
+    face = posed(a, x, y, 0.15, 0.45)
     face.width = 0.42 + 0.12 * a["face_width"] + 0.10 * baby
     face.height = 0.60 + 0.12 * a["face_height"] - 0.06 * baby
     face.eye_x = 0.205 + 0.03 * (a["face_width"] - 0.5) + 0.035 * baby

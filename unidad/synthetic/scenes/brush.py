@@ -49,6 +49,11 @@ class Frame:
     second: Tensor
 
     @cached_property
+    def mirrored(self) -> Tensor:
+        """Distance from the middle, so that pairs are drawn at once."""
+        return self.u.abs()
+
+    @cached_property
     def coat(self) -> Tensor:
         """Main colour with the instance's pattern and shading, (N, 3, H, W)."""
         return _painted(self.a, self.u, self.v, self.main, self.second)

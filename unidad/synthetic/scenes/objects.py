@@ -16,18 +16,16 @@ def _backpack(layer: Layer, f: Frame) -> None:
     wide = 0.5 + 0.08 * f.a["width"]
     canvas_dark = f.main * 0.55
     layer.stroke(ellipse(f.u, f.v + 0.68, 0.2, 0.16), 0.05, canvas_dark)
-    layer.fill(rounded_box(f.u.abs() - wide, f.v - 0.25, 0.12, 0.4, 0.1), canvas_dark)
+    layer.fill(rounded_box(f.mirrored - wide, f.v - 0.25, 0.12, 0.4, 0.1), canvas_dark)
     body = rounded_box(f.u, f.v - 0.06, wide, 0.74, 0.34)
-    layer.fill(body - 0.03, f.main * 0.45)
-    layer.fill(body, f.coat)
+    layer.outlined(body, 0.03, f.main * 0.45, f.coat)
     flap = torch.maximum(body + 0.03, f.v + 0.12)
     layer.fill(flap.abs() - 0.022, f.main * 0.5)
     pocket = rounded_box(f.u, f.v - 0.45, wide - 0.14, 0.25, 0.1)
-    layer.fill(pocket - 0.03, f.main * 0.45)
-    layer.fill(pocket, f.second)
+    layer.outlined(pocket, 0.03, f.main * 0.45, f.second)
     layer.fill(box(f.u, f.v - 0.36, wide - 0.2, 0.022), f.second * 0.45)
-    layer.fill(box(f.u.abs() - 0.22, f.v + 0.06, 0.045, 0.22), rgb(*INK))
-    layer.fill(box(f.u.abs() - 0.22, f.v - 0.1, 0.065, 0.06), rgb(236, 200, 96))
+    layer.fill(box(f.mirrored - 0.22, f.v + 0.06, 0.045, 0.22), rgb(*INK))
+    layer.fill(box(f.mirrored - 0.22, f.v - 0.1, 0.065, 0.06), rgb(236, 200, 96))
 
 
 def _boot(layer: Layer, f: Frame) -> None:
@@ -36,8 +34,7 @@ def _boot(layer: Layer, f: Frame) -> None:
     shaft = torch.maximum(shaft, shaft_top - f.v)
     foot = rounded_box(f.u - 0.1, f.v - 0.42, 0.66, 0.28, 0.24)
     leather = union(shaft, foot)
-    layer.fill(leather - 0.025, f.main * 0.4)
-    layer.fill(leather, f.coat)
+    layer.outlined(leather, 0.025, f.main * 0.4, f.coat)
     layer.fill(torch.maximum(shaft - 0.04, (f.v - shaft_top - 0.1).abs() - 0.11), f.second)
     sole = union(box(f.u - 0.1, f.v - 0.69, 0.68, 0.05), box(f.u + 0.36, f.v - 0.74, 0.2, 0.06))
     layer.fill(sole, rgb(*INK))
@@ -50,8 +47,7 @@ def _bowl(layer: Layer, f: Frame) -> None:
     deep = 0.78 + 0.12 * f.a["height"]
     layer.fill(box(f.u, f.v - 0.72, 0.3, 0.08), f.main * 0.55)
     cup = torch.maximum(ellipse(f.u, f.v + 0.14, 0.84, deep), -0.14 - f.v)
-    layer.fill(cup - 0.02, f.main * 0.45)
-    layer.fill(cup, f.coat)
+    layer.outlined(cup, 0.02, f.main * 0.45, f.coat)
     layer.fill(ellipse(f.u, f.v + 0.14, 0.86, 0.25), f.main * 0.5)
     layer.fill(ellipse(f.u, f.v + 0.14, 0.78, 0.19), f.main * 0.3)
     fruit = mix(rgb(220, 36, 60), rgb(60, 70, 170), (f.a["detail"] > 0.5).float())
@@ -67,8 +63,7 @@ def _can(layer: Layer, f: Frame) -> None:
     wide = 0.44 + 0.08 * f.a["width"]
     metal = rgb(196, 202, 210) * (1.0 - 0.4 * (f.u / wide).square().clamp(max=1)).unsqueeze(1)
     body = union(box(f.u, f.v, wide, 0.62), ellipse(f.u, f.v - 0.62, wide, 0.14))
-    layer.fill(body - 0.025, rgb(86, 90, 100))
-    layer.fill(body, metal)
+    layer.outlined(body, 0.025, rgb(86, 90, 100), metal)
     curve = 0.1 * (1 - (f.u / wide).square().clamp(max=1))
     label = torch.maximum(body, (f.v - curve).abs() - 0.46)
     layer.fill(label, f.coat)
@@ -86,8 +81,7 @@ def _candle(layer: Layer, f: Frame) -> None:
     layer.fill(ellipse(f.u, f.v - 0.64, 0.64, 0.13), f.second)
     layer.stroke(ellipse(f.u - 0.72, f.v - 0.58, 0.14, 0.12), 0.045, f.second * 0.8)
     body = box(f.u, f.v - 0.5 * (top + 0.68), wide, 0.5 * (0.68 - top))
-    layer.fill(body - 0.022, f.main * 0.5)
-    layer.fill(body, f.coat)
+    layer.outlined(body, 0.022, f.main * 0.5, f.coat)
     layer.fill(ellipse(f.u, f.v - top, wide, 0.1), mix(f.main, rgb(255, 255, 250), 0.55))
     for at, long in ((-0.7, 0.16), (0.1, 0.1), (0.75, 0.2)):
         drip = rounded_box(f.u - at * wide, f.v - top - long, 0.06, long, 0.06)
@@ -101,10 +95,9 @@ def _candle(layer: Layer, f: Frame) -> None:
 
 
 def _clock(layer: Layer, f: Frame) -> None:
-    mirrored = f.u.abs()
-    layer.stroke(segment(mirrored, f.v, (0.3, 0.5), (0.5, 0.78)), 0.07, f.main * 0.5)
-    layer.fill(ellipse(mirrored - 0.44, f.v + 0.6, 0.25, 0.2), f.second)
-    layer.fill(ellipse(mirrored - 0.44, f.v + 0.6, 0.25, 0.2).abs() - 0.02, f.second * 0.5)
+    layer.stroke(segment(f.mirrored, f.v, (0.3, 0.5), (0.5, 0.78)), 0.07, f.main * 0.5)
+    layer.fill(ellipse(f.mirrored - 0.44, f.v + 0.6, 0.25, 0.2), f.second)
+    layer.fill(ellipse(f.mirrored - 0.44, f.v + 0.6, 0.25, 0.2).abs() - 0.02, f.second * 0.5)
     layer.fill(box(f.u, f.v + 0.74, 0.06, 0.08), rgb(*INK))
     layer.fill(ellipse(f.u, f.v - 0.08, 0.72, 0.7), f.main * 0.5)
     layer.fill(ellipse(f.u, f.v - 0.08, 0.69, 0.67), f.coat)
@@ -133,33 +126,29 @@ def _sneaker(layer: Layer, f: Frame) -> None:
         lace = segment(f.u, f.v, (at - 0.2, at - 0.12), (at - 0.02, at - 0.2))
         layer.stroke(lace, 0.045, rgb(252, 252, 252))
     sole = rounded_box(f.u - 0.03, f.v - 0.66, 0.87, 0.12, 0.1)
-    layer.fill(sole - 0.02, rgb(120, 120, 126))
-    layer.fill(sole, rgb(250, 250, 248))
+    layer.outlined(sole, 0.02, rgb(120, 120, 126), rgb(250, 250, 248))
 
 
 def _stuffed_animal(layer: Layer, f: Frame) -> None:
-    mirrored = f.u.abs()
     dark = f.main * 0.55
     light = mix(f.main, rgb(255, 240, 214), 0.65)
     parts = (
-        ellipse(mirrored - 0.4, f.v + 0.66, 0.21, 0.2),
-        ellipse(mirrored - 0.5, f.v - 0.22, 0.2, 0.3),
-        ellipse(mirrored - 0.42, f.v - 0.66, 0.27, 0.2),
+        ellipse(f.mirrored - 0.4, f.v + 0.66, 0.21, 0.2),
+        ellipse(f.mirrored - 0.5, f.v - 0.22, 0.2, 0.3),
+        ellipse(f.mirrored - 0.42, f.v - 0.66, 0.27, 0.2),
     )
     for part in parts:
-        layer.fill(part - 0.025, dark)
-        layer.fill(part, f.main)
-    layer.fill(ellipse(mirrored - 0.4, f.v + 0.64, 0.11, 0.11), light)
+        layer.outlined(part, 0.025, dark, f.main)
+    layer.fill(ellipse(f.mirrored - 0.4, f.v + 0.64, 0.11, 0.11), light)
     layer.fill(ellipse(f.u, f.v - 0.36, 0.47, 0.44), f.coat)
     layer.fill(ellipse(f.u, f.v - 0.42, 0.27, 0.28), light)
-    layer.fill(ellipse(mirrored - 0.44, f.v - 0.68, 0.15, 0.11), light)
+    layer.fill(ellipse(f.mirrored - 0.44, f.v - 0.68, 0.15, 0.11), light)
     head = ellipse(f.u, f.v + 0.34, 0.52, 0.44)
-    layer.fill(head - 0.025, dark)
-    layer.fill(head, f.coat)
+    layer.outlined(head, 0.025, dark, f.coat)
     layer.fill(ellipse(f.u, f.v + 0.2, 0.24, 0.19), light)
     layer.fill(ellipse(f.u, f.v + 0.27, 0.1, 0.075), rgb(*INK))
-    layer.fill(ellipse(mirrored - 0.22, f.v + 0.44, 0.07, 0.075), rgb(16, 14, 16))
-    bow = convex(mirrored, f.v - 0.1, (0, -0.03), (0.24, -0.13), (0.24, 0.13), (0, 0.03))
+    layer.fill(ellipse(f.mirrored - 0.22, f.v + 0.44, 0.07, 0.075), rgb(16, 14, 16))
+    bow = convex(f.mirrored, f.v - 0.1, (0, -0.03), (0.24, -0.13), (0.24, 0.13), (0, 0.03))
     layer.fill(bow, f.second)
 
 
@@ -174,11 +163,9 @@ def _teapot(layer: Layer, f: Frame) -> None:
     layer.stroke(handle, 0.065, f.main * 0.85)
     layer.fill(box(f.u, f.v - 0.72, 0.3, 0.08), rim)
     body = ellipse(f.u, f.v - 0.2, 0.58, tall)
-    layer.fill(body - 0.03, rim)
-    layer.fill(body, f.coat)
+    layer.outlined(body, 0.03, rim, f.coat)
     lid = torch.maximum(ellipse(f.u, f.v + 0.22, 0.36, 0.24), f.v + 0.18)
-    layer.fill(lid - 0.03, rim)
-    layer.fill(lid, f.second)
+    layer.outlined(lid, 0.03, rim, f.second)
     layer.fill(ellipse(f.u, f.v + 0.54, 0.13, 0.12), rim)
     layer.fill(ellipse(f.u, f.v + 0.54, 0.1, 0.09), f.second)
 
@@ -190,14 +177,11 @@ def _toy(layer: Layer, f: Frame) -> None:
     body = union(ellipse(f.u + 0.06, f.v - 0.42, 0.7, 0.38), tail)
     head = ellipse(f.u - 0.26, f.v + 0.26, 0.42, 0.42)
     bird = union(body, head)
-    layer.fill(bird - 0.03, edge)
-    layer.fill(bird, f.coat)
+    layer.outlined(bird, 0.03, edge, f.coat)
     beak = ellipse(f.u - 0.7, f.v + 0.16, 0.22, 0.12)
-    layer.fill(beak - 0.025, rgb(150, 60, 10))
-    layer.fill(beak, rgb(255, 128, 20))
+    layer.outlined(beak, 0.025, rgb(150, 60, 10), rgb(255, 128, 20))
     wing = ellipse(f.u + 0.14, f.v - 0.36, 0.34, 0.2)
-    layer.fill(wing - 0.03, edge)
-    layer.fill(wing, f.second)
+    layer.outlined(wing, 0.03, edge, f.second)
     layer.fill(ellipse(f.u - 0.38, f.v + 0.36, 0.11, 0.12), rgb(255, 255, 255))
     layer.fill(ellipse(f.u - 0.41, f.v + 0.35, 0.065, 0.075), rgb(10, 10, 14))
 
@@ -212,10 +196,8 @@ def _vase(layer: Layer, f: Frame) -> None:
     belly = ellipse(f.u, f.v - 0.4, 0.48 + 0.08 * f.a["width"], 0.38)
     neck = box(f.u, f.v, 0.2, 0.22)
     vase = torch.maximum(union(belly, neck, box(f.u, f.v - 0.72, 0.28, 0.07)), f.v - 0.79)
-    layer.fill(vase - 0.03, f.main * 0.45)
-    layer.fill(vase, f.coat)
-    layer.fill(ellipse(f.u, f.v + 0.2, 0.34, 0.09) - 0.02, f.main * 0.45)
-    layer.fill(ellipse(f.u, f.v + 0.2, 0.34, 0.09), f.second)
+    layer.outlined(vase, 0.03, f.main * 0.45, f.coat)
+    layer.outlined(ellipse(f.u, f.v + 0.2, 0.34, 0.09), 0.02, f.main * 0.45, f.second)
     layer.fill(torch.maximum(vase, (f.v - 0.1).abs() - 0.04), f.second)
 
 
