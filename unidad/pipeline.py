@@ -15,6 +15,7 @@ from diffusers import DDPMScheduler, DiffusionPipeline, ImagePipelineOutput, UNe
 from PIL import Image
 
 from unidad.config.diffusion import Diffusion
+from unidad.networks.patches import PatchBasis, PatchCodec
 from unidad.networks.unet import UNet
 from unidad.sampling import ImageModel
 
@@ -28,7 +29,10 @@ class UnidadPipeline(DiffusionPipeline):
         sampler: ``few_step``, ``ddim`` or ``heun``.
         nfe: network evaluations an image, unless the call says otherwise.
         diffusion: the noise process, the keys of `Diffusion`.
+        codec: the patches' components that the network works on; none for pixels.
     """
+
+    _optional_components = ["codec"]  # noqa: RUF012
 
     def __init__(
         self,
@@ -37,9 +41,10 @@ class UnidadPipeline(DiffusionPipeline):
         sampler: str = "ddim",
         nfe: int = 25,
         diffusion: Optional[dict] = None,  # noqa: UP045
+        codec: Optional[PatchBasis] = None,  # noqa: UP045
     ):
         super().__init__()
-        self.register_modules(unet=unet, scheduler=scheduler)
+        self.register_modules(unet=unet, scheduler=scheduler, codec=codec)
         diffusion = Diffusion(**(diffusion or {})).model_dump()
         self.register_to_config(sampler=sampler, nfe=nfe, diffusion=diffusion)
 
@@ -67,7 +72,8 @@ class UnidadPipeline(DiffusionPipeline):
         Raises:
             UserError: an nfe that the sampler cannot spend.
         """
-        network = UNet(self.unet, self.scheduler, self.unet.dtype == torch.bfloat16)
+        codec = None if self.codec is None else PatchCodec(self.codec)
+        network = UNet(self.unet, self.scheduler, self.unet.dtype == torch.bfloat16, codec)
         settings = self.config.sampler, self.config.nfe, Diffusion(**self.config.diffusion)
         model = ImageModel(network.to(self.device), *settings)
         images = model.draw(seed, range(batch_size) if indices is None else indices, nfe)

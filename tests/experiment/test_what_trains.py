@@ -103,6 +103,7 @@ VALUES = {
     "feature_network": "train",
     "network.channels": [32, 32],
     "network.unshuffle": 1,
+    "network.components": 5,
     "evaluation.samples": 99,
     "evaluation.reference_images": 99,
     "intra_lpips.members": 9,

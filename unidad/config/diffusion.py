@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from unidad.config.section import Count, Positive, Section
 
@@ -62,9 +62,19 @@ class Network(Section):
 
     unshuffle: Literal[1, 2, 4] = 2
     """Pixel-unshuffle factor: the U-Net works at resolution / unshuffle."""
+    components: Count | None = None
+    """Principal components of the patches of unshuffle x unshuffle pixels that the network works
+    on, of the 3 unshuffle^2 there are; found on training images. null: the pixels themselves."""
     channels: tuple[Annotated[int, Field(ge=16, multiple_of=16)], ...] = (64, 128, 128)
     """Channels of the blocks, at halving resolutions; attention in the last one."""
     layers: Count = 1
     """Residual blocks at each resolution."""
     prediction_type: Literal["epsilon", "v_prediction", "sample"] = "v_prediction"
     """What the U-Net predicts."""
+
+    @model_validator(mode="after")
+    def _components_exist(self) -> Self:
+        most = 3 * self.unshuffle**2
+        if self.components is not None and self.components > most:
+            raise ValueError(f"components: unshuffle {self.unshuffle} makes no more than {most}")
+        return self

@@ -101,4 +101,7 @@ def read_index(folder: Path, remedy: str) -> dict:
 
 
 def _library(part: object) -> str:
-    return type(part).__module__.partition(".")[0]
+    """As diffusers names it: a library, or the module of a class that stands in no library."""
+    module = type(part).__module__
+    top = module.partition(".")[0]
+    return top if top in ("diffusers", "transformers") else module

@@ -8,12 +8,14 @@ from functools import cached_property
 import torch
 
 from unidad.config.run import RunSpec
+from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.networks.backbone import Backbone
 from unidad.networks.codec import LatentCodec
 from unidad.networks.conditions import Captions, Conditions, LearnedConditions
 from unidad.networks.learned_token import LearnedToken
 from unidad.networks.lora import on_base, sharing_copy
+from unidad.networks.patches import PatchCodec
 from unidad.networks.registry import load_backbone
 from unidad.networks.text import TextEncoder
 from unidad.networks.text_to_image_folder import load_codec, load_text_encoder
@@ -51,8 +53,13 @@ class Models:
         if spec.student is not None:
             text = spec.text_to_image
             return self.load(spec.student, weights=None if text is None else text.unet_weights)
+        network, codec = spec.network, None
+        if network.components is not None:
+            images = ImageSet.load(spec.data).images
+            codec = PatchCodec.fitted(images, network.unshuffle, network.components)
+        architecture = network.model_dump(exclude={"components"})
         bf16 = spec.variant.training.bf16
-        return new_network(spec.resolution, **spec.network.model_dump(), bf16=bf16)
+        return new_network(spec.resolution, **architecture, bf16=bf16, codec=codec)
 
     def teacher(self, student: Backbone) -> Backbone:
         """The (source) teacher, perhaps on the student's weights; raises as `load`."""

@@ -18,9 +18,11 @@ from unidad.diffusion.levels import timestep_levels
 from unidad.diffusion.process import per_image, x0_from_eps, x0_from_v
 from unidad.errors import UserError
 from unidad.files import read_json
+from unidad.networks import patches
 from unidad.networks.backbone import Backbone
 from unidad.networks.codec import Codec, LatentCodec, PixelUnshuffle
 from unidad.networks.folder import load_model, present_names, write_index
+from unidad.networks.patches import PatchCodec
 
 if TYPE_CHECKING:
     from unidad.networks.text import TextEncoder
@@ -88,6 +90,8 @@ class UNet(Backbone):
         unet_folder, scheduler_folder = (
             folder if bare else folder / name for name in (cls.FOLDER, "scheduler")
         )
+        if not bare and (folder / patches.FOLDER).exists():
+            codec = PatchCodec.load(folder)
         unet = load_model(unet_folder, _build_unet, LAYOUT, weights, present_names)
         return cls(unet, load_scheduler(scheduler_folder, LAYOUT), bf16, codec)
 
@@ -154,6 +158,9 @@ class UNet(Backbone):
         self.scheduler.save_pretrained(folder / "scheduler")
         settings = {"sampler": sampler, "nfe": nfe, "diffusion": diffusion.model_dump()}
         parts = {self.FOLDER: self.unet, "scheduler": self.scheduler}
+        if isinstance(self.codec, PatchCodec):
+            parts[patches.FOLDER] = self.codec.model
+            self.codec.model.save_pretrained(folder / patches.FOLDER)
         write_index(folder, "UnidadPipeline", parts, settings)
 
     def facts(self, dtypes: Iterable[str]) -> dict[str, str]:
@@ -188,6 +195,8 @@ class UNet(Backbone):
         _, height, width = self.shape
         factor = self.codec.factor
         unshuffled = f", unshuffled to {height}x{width}" if factor > 1 else ""
+        if isinstance(self.codec, PatchCodec):
+            unshuffled += f", {self.codec.channels} of {3 * factor**2} components"
         return f"{height * factor}x{width * factor}{unshuffled}"
 
     def _context(self, module: nn.Module, condition: Tensor | None) -> dict[str, Tensor]:
@@ -248,6 +257,7 @@ def new_network(
     layers: int = 1,
     prediction_type: str = "v_prediction",
     bf16: bool = False,
+    codec: PatchCodec | None = None,
 ) -> UNet:
     """A fresh small U-Net for RGB images, randomly initialised from torch's global generator.
 
@@ -258,12 +268,14 @@ def new_network(
         layers: residual blocks in each.
         prediction_type: ``epsilon``, ``v_prediction`` or ``sample``.
         bf16: as for `UNet`.
+        codec: in the place of the pixel-unshuffle, whose factor it has.
     """
+    space = 3 * unshuffle**2 if codec is None else codec.channels
     attention = [False] * (len(channels) - 1) + [True]
     unet = UNet2DModel(
         sample_size=resolution // unshuffle,
-        in_channels=3 * unshuffle**2,
-        out_channels=3 * unshuffle**2,
+        in_channels=space,
+        out_channels=space,
         block_out_channels=tuple(channels),
         layers_per_block=layers,
         down_block_types=["AttnDownBlock2D" if a else "DownBlock2D" for a in attention],
@@ -271,4 +283,4 @@ def new_network(
         norm_num_groups=16,
         attention_head_dim=32,
     )
-    return UNet(unet, DDPMScheduler(prediction_type=prediction_type), bf16)
+    return UNet(unet, DDPMScheduler(prediction_type=prediction_type), bf16, codec)

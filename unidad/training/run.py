@@ -16,6 +16,7 @@ from unidad.errors import UserError
 from unidad.files import atomic_folder, sha256, write_json
 from unidad.networks.backbone import Backbone
 from unidad.networks.folder import WEIGHTS_NAME
+from unidad.networks.patches import FOLDER as CODEC_FOLDER
 from unidad.networks.registry import model_weights
 from unidad.networks.text import TextEncoder
 from unidad.networks.text_to_image_folder import TEXT_WEIGHTS_NAME, load_text_encoder
@@ -136,6 +137,8 @@ def fingerprint(spec: RunSpec) -> str:
     for folder in folders:
         if folder is not None:
             inputs.append(model_weights(Path(folder)))
+            basis = Path(folder) / CODEC_FOLDER / WEIGHTS_NAME
+            inputs += [basis] if basis.exists() else []
     inputs += spec.variant.input_files()
     for path in inputs:
         digest.update(bytes.fromhex(sha256(path)))
