@@ -18,7 +18,7 @@ from unidad.training.run import train
 
 TABLE = Path(__file__).parent / "expected/unidad_babies.csv"
 IMAGES = 200
-DIFFUSION = {"spacing": "lognormal", "student_sigma_max": 20}
+DIFFUSION = {"spacing": "lognormal", "student_sigma_max": 20, "student_sigma_min": 0.5}
 VARIANT = {
     "method": "unidad",
     "nfe": 3,

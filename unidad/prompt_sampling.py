@@ -17,7 +17,6 @@ from unidad.config.diffusion import Diffusion
 from unidad.config.evaluation import PromptGrid
 from unidad.data.contact_sheet import write_png
 from unidad.data.image_set import ImageSet, to_uint8
-from unidad.diffusion.levels import of_network
 from unidad.diffusion.samplers import IndexedNoise, sampler_of
 from unidad.errors import UserError
 from unidad.files import read_json, sha256, write_json
@@ -120,7 +119,7 @@ class FromPrompts:
         self.conditions = model.text(grid.prompts)
         scale = 1.0 if model.one_step else grid.guidance_scale
         self.denoiser = guided(model.network, model.text([""]), scale)
-        diffusion = of_network(Diffusion(spacing="timesteps"), model.network.trained_levels)
+        diffusion = model.network.noise_process(Diffusion(spacing="timesteps"))
         name = "few_step" if model.one_step else "ddim"
         self.sampler, self.levels = sampler_of(name, nfe, diffusion)
 

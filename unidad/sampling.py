@@ -47,7 +47,8 @@ class ImageModel:
         """
         nfe = self.nfe if nfe is None else nfe
         noise = IndexedNoise(seed, indices, self.network.shape)
-        sampler, levels = sampler_of(self.sampler, nfe, self.diffusion)
+        diffusion = self.network.noise_process(self.diffusion)
+        sampler, levels = sampler_of(self.sampler, nfe, diffusion)
         device = next(self.network.parameters()).device
         x0 = sampler(self.network, levels.to(device), lambda: noise().to(device))
         return to_uint8(self.network.codec.decode(x0))

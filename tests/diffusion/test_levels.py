@@ -45,10 +45,21 @@ def test_timesteps_bring_levels_and_range_of_their_own():
     """sqrt(0.2 / 0.8), sqrt(0.5 / 0.5), sqrt(0.9 / 0.1)."""
     section = Diffusion(spacing="timesteps", levels=7)
     assert training_levels(section, TRAINED).tolist() == pytest.approx([0.5, 1, 3], rel=1e-6)
-    own = of_network(section, TRAINED)
+    own = of_network(section, TRAINED, 64)
     assert (own.sigma_min, own.sigma_max) == pytest.approx((0.5, 3), rel=1e-6)
     assert few_step_levels(1, own).tolist() == pytest.approx([3], rel=1e-6)
-    assert of_network(Diffusion(), TRAINED) == Diffusion()
+
+
+def test_null_levels_are_in_proportion_to_the_resolution():
+    """The paper's 80 and 0.5 at 256x256 are 20 and 0.125 at 64x64."""
+    for side, first, last in ((256, 80, 0.5), (64, 20, 0.125), (32, 10, 0.0625)):
+        found = of_network(Diffusion(), TRAINED, side)
+        assert (found.sigma_min, found.sigma_max) == (0.002, 80)
+        assert few_step_levels(3, found).tolist() == pytest.approx(
+            [first, math.sqrt(first * last), last], rel=1e-6
+        )
+        assert found.lognormal_mean == pytest.approx(-0.8 + math.log(side / 32))
+        assert of_network(found, TRAINED, 16) == found
 
 
 def test_a_network_s_levels_are_its_timesteps_one_by_one(network):
@@ -56,7 +67,7 @@ def test_a_network_s_levels_are_its_timesteps_one_by_one(network):
     section = Diffusion(spacing="timesteps")
     levels = training_levels(section, network.trained_levels)
     assert network.timesteps(levels).tolist() == list(range(1000))
-    first = few_step_levels(1, of_network(section, network.trained_levels))
+    first = few_step_levels(1, network.noise_process(section))
     assert first.item() == pytest.approx(network.sigma_max, rel=1e-6)
 
 
@@ -65,12 +76,13 @@ def test_a_network_s_levels_are_its_timesteps_one_by_one(network):
     [(None, [80, math.sqrt(40), 0.5]), (20, [20, math.sqrt(10), 0.5]), (0.6, [0.6, 0.3**0.5, 0.5])],
 )
 def test_few_step_levels_start_at_the_student_s_own_first(first, expected):
-    section = Diffusion(student_sigma_max=first)
+    section = of_network(Diffusion(student_sigma_max=first), TRAINED, 256)
     assert few_step_levels(3, section).tolist() == pytest.approx(expected, rel=1e-6)
 
 
 def test_one_step_is_the_first_level_alone():
-    assert few_step_levels(1, Diffusion(student_sigma_max=20)).tolist() == [20]
+    section = Diffusion(student_sigma_max=20, student_sigma_min=0.5)
+    assert few_step_levels(1, section).tolist() == [20]
 
 
 def test_karras_levels_against_the_formula():

@@ -42,7 +42,9 @@ def test_samplers_spend_exactly_their_evaluations(name, nfe):
         calls.append(sigma)
         return 0 * x
 
-    sampler, levels = samplers.sampler_of(name, nfe, Diffusion())
+    sampler, levels = samplers.sampler_of(
+        name, nfe, Diffusion(student_sigma_max=80, student_sigma_min=0.5)
+    )
     sampler(net, levels, lambda: torch.ones(1, 1, 2, 2))
     assert len(calls) == nfe
 

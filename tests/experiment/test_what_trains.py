@@ -95,6 +95,8 @@ VALUES = {
     "resolution": 64,
     "diffusion.spacing": "lognormal",
     "diffusion.student_sigma_max": 9.0,
+    "diffusion.student_sigma_min": 0.3,
+    "diffusion.lognormal_mean": -1.0,
     "diffusion.sigma_data": 0.25,
     "distillation.fake_score_learning_rate": 0.25,
     "distillation.gan_gradient_ratio": 0.25,

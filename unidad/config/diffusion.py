@@ -25,14 +25,17 @@ class Diffusion(Section):
     log-normal distribution, or the network's own timesteps, whose range then replaces sigma_min and
     sigma_max (personalisation: there the default, and nothing else will do). The same sigma
     destroys far more of a 32x32 image, so small images want lower levels."""
-    lognormal_mean: float = -0.8
-    """Mean of log sigma, with spacing lognormal."""
+    lognormal_mean: float | None = None
+    """Mean of log sigma, with spacing lognormal; null: -0.8 at 32x32, sigma in proportion to the
+    resolution."""
     lognormal_std: Positive = 1.6
     """Standard deviation of log sigma, with spacing lognormal."""
     student_sigma_max: Positive | None = None
-    """The few-step student's first level, its pure noise; null takes sigma_max."""
-    student_sigma_min: Positive = 0.5
-    """The few-step student's last level; its levels are log-linear from its first to here."""
+    """The few-step student's first level, its pure noise; null: in proportion to the resolution, 80
+    at 256x256 (the paper) and 10 at 32x32; with spacing timesteps the highest."""
+    student_sigma_min: Positive | None = None
+    """The few-step student's last level; its levels are log-linear from its first to here. null: in
+    proportion to the resolution, 0.5 at 256x256 (the paper) and 0.0625 at 32x32."""
     sigma_data: Positive | None = 0.5
     """The denoising loss weights the x0 error by sigma^-2 + sigma_data^-2; null: by sigma^-2, the
     plain error of the noise (personalisation)."""

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from unidad.config.diffusion import Diffusion
 from unidad.diffusion.draws import integers
 
+PAPER_RESOLUTION, STUDENT_SIGMA_MAX, STUDENT_SIGMA_MIN = 256, 80.0, 0.5
+"""Of the paper (SPEC section 3)."""
+LOGNORMAL_MEAN = -0.8
+"""Mean of log sigma at 32x32: one level in eight lies above 3, where such an image is lost."""
+
 
 def training_levels(diffusion: Diffusion, trained: Tensor) -> Tensor:
     """The noise levels, ascending, that training draws from with equal probability.
 
     Args:
-        diffusion: the section.
+        diffusion: the section, without a null.
         trained: levels that the network was trained at, (T,), ascending; these are they with
             spacing timesteps.
     """
@@ -27,20 +34,33 @@ def training_levels(diffusion: Diffusion, trained: Tensor) -> Tensor:
     return karras_levels(d.levels, d.sigma_min, d.sigma_max, d.rho)
 
 
-def of_network(diffusion: Diffusion, trained: Tensor) -> Diffusion:
-    """The section as it holds for a network: spacing timesteps brings its own range of levels."""
-    if diffusion.spacing != "timesteps":
-        return diffusion
-    return diffusion.model_copy(
-        update={"sigma_min": trained[0].item(), "sigma_max": trained[-1].item()}
-    )
+def of_network(diffusion: Diffusion, trained: Tensor, resolution: int) -> Diffusion:
+    """The section as it holds for a network, without a null.
+
+    A mean over pixels of noise of level sigma has deviation ``sigma / resolution``: what is lost at
+    one resolution is lost at another where sigma is in proportion to it. Spacing timesteps brings
+    its own range of levels.
+
+    Args:
+        diffusion: the section.
+        trained: levels that the network was trained at, (T,), ascending.
+        resolution: of its images, in pixels.
+    """
+    low, high = trained[0].item(), trained[-1].item()
+    own = diffusion.spacing == "timesteps"
+    wanted = {
+        "student_sigma_max": high if own else STUDENT_SIGMA_MAX * resolution / PAPER_RESOLUTION,
+        "student_sigma_min": STUDENT_SIGMA_MIN * resolution / PAPER_RESOLUTION,
+        "lognormal_mean": LOGNORMAL_MEAN + math.log(resolution / 32),
+    }
+    found = {key: value for key, value in wanted.items() if getattr(diffusion, key) is None}
+    found |= {"sigma_min": low, "sigma_max": high} if own else {}
+    return diffusion.model_copy(update=found)
 
 
 def few_step_levels(nfe: int, diffusion: Diffusion) -> Tensor:
-    """The few-step student's levels, (nfe,), descending."""
-    return student_levels(
-        nfe, diffusion.student_sigma_max or diffusion.sigma_max, diffusion.student_sigma_min
-    )
+    """The few-step student's levels, (nfe,), descending, of a section without a null."""
+    return student_levels(nfe, diffusion.student_sigma_max, diffusion.student_sigma_min)
 
 
 def karras_levels(

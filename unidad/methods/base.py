@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from unidad import losses
 from unidad.config.run import MethodSettings, RunSpec
 from unidad.diffusion.draws import normal
-from unidad.diffusion.levels import draw_levels, few_step_levels, of_network, training_levels
+from unidad.diffusion.levels import draw_levels, few_step_levels, training_levels
 from unidad.diffusion.process import add_noise
 from unidad.diffusion.samplers import Denoiser
 from unidad.networks.backbone import Backbone
@@ -87,8 +87,8 @@ class Method(ABC):
         self.spec = spec
         self.student = student
         self.conditions = conditions
-        self.diffusion = of_network(spec.diffusion, student.trained_levels)
-        self.levels = training_levels(spec.diffusion, student.trained_levels)
+        self.diffusion = student.noise_process(spec.diffusion)
+        self.levels = training_levels(self.diffusion, student.trained_levels)
         self.student_levels = few_step_levels(spec.variant.nfe, self.diffusion)
 
     @classmethod

@@ -114,6 +114,15 @@ class Backbone(nn.Module, ABC):
         """Write the files of `save` into an empty folder; ``diffusion`` is of this network."""
 
     @property
+    def resolution(self) -> int:
+        """Height of its images, in pixels."""
+        return self.shape[1] * self.codec.factor
+
+    def noise_process(self, diffusion: Diffusion) -> Diffusion:
+        """The section as it holds for this network, see `of_network`."""
+        return of_network(diffusion, self.trained_levels, self.resolution)
+
+    @property
     def sigma_max(self) -> float:
         """The highest noise level that it was trained at."""
         return self.trained_levels[-1].item()
@@ -183,7 +192,7 @@ class Backbone(nn.Module, ABC):
         """
         if any(ADAPTER in name for name in self.model.state_dict()):
             raise ValueError("the model carries adapters; export what `without_adapters` returns")
-        diffusion = of_network(diffusion or Diffusion(), self.trained_levels)
+        diffusion = self.noise_process(diffusion or Diffusion())
         with atomic_folder(Path(folder)) as partial:
             self.write(partial, sampler, nfe, diffusion, text)
 

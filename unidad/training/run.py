@@ -186,7 +186,7 @@ def _load_images(spec: RunSpec, path: str) -> ImageSet:
 
 
 def _check_network(spec: RunSpec, network: Backbone) -> None:
-    side = network.shape[1] * network.codec.factor
+    side = network.resolution
     if side != spec.resolution:
         raise UserError(
             f"{spec.student or 'network'}: a model of {side}x{side} images, the run wants "
