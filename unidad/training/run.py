@@ -133,9 +133,7 @@ def fingerprint(spec: RunSpec) -> str:
         inputs += _text_to_image_inputs(spec)
         if spec.text_to_image.unet_weights is not None:
             folders.remove(spec.student)
-    for folder in folders:
-        if folder is not None:
-            inputs.append(model_weights(Path(folder)))
+    inputs += [model_weights(Path(folder)) for folder in folders if folder is not None]
     inputs += spec.variant.input_files()
     for path in inputs:
         digest.update(bytes.fromhex(sha256(path)))
