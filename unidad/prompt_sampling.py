@@ -197,10 +197,9 @@ class KeptAsFiles(Kept):
         return np.stack([np.asarray(Image.open(self.path(index))) for index in range(count)])
 
     def _start_anew(self) -> None:
-        if self.folder.exists():
-            for path in self.folder.iterdir():
-                if re.fullmatch(r"\d+_\d+\.png", path.name):
-                    path.unlink()
+        for path in self.folder.glob("*_*.png"):
+            if re.fullmatch(r"\d+_\d+\.png", path.name):
+                path.unlink()
         write_json(self.folder / RECORD, self._record)
 
 

@@ -90,8 +90,12 @@ def given_settings(options: argparse.Namespace, *sections: type[Section]) -> dic
     """
     known = _fields(sections)
     settings = read_settings(options.settings, known)
-    typed = {name: getattr(options, name, None) for name in known}
-    return settings | {name: value for name, value in typed.items() if value is not None}
+    return settings | those_typed(**{name: getattr(options, name, None) for name in known})
+
+
+def those_typed(**values: Any) -> dict[str, Any]:
+    """Those of the values that were typed: an option that was not is None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def section_of(

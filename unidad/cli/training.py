@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unidad.cli.common import Verbs, add_threads_and_quiet, add_verb, read_settings
+from unidad.cli.common import Verbs, add_threads_and_quiet, add_verb, read_settings, those_typed
 from unidad.errors import UserError
 from unidad.files import write_json
 
@@ -105,10 +105,10 @@ def _draw(options: argparse.Namespace) -> tuple[ImageSet, dict]:
         raise UserError(f"--prompt: {options.model} is no text-to-image model")
     settings = {"samples": 64, "seed": 0, "batch_size": 64}
     settings |= read_settings(options.settings, Evaluation.model_fields)
-    count = settings["samples"] if options.count is None else options.count
-    seed = settings["seed"] if options.seed is None else options.seed
-    pipeline = load_image_model(options.model)
-    return sample(pipeline, count, seed, options.nfe, settings["batch_size"], not options.quiet)
+    settings |= those_typed(samples=options.count, seed=options.seed)
+    count, seed, at_once = (settings[key] for key in ("samples", "seed", "batch_size"))
+    model = load_image_model(options.model)
+    return sample(model, count, seed, options.nfe, at_once, not options.quiet)
 
 
 def _draw_prompts(options: argparse.Namespace) -> tuple[ImageSet, dict]:
@@ -119,12 +119,9 @@ def _draw_prompts(options: argparse.Namespace) -> tuple[ImageSet, dict]:
     if options.out.suffix != ".npz":
         raise UserError(f"--out: {options.out} does not end in .npz")
     settings = read_settings(options.settings, PromptGrid.model_fields)
-    typed = {
-        "prompts": options.prompt,
-        "images_per_prompt": options.count,
-        "seed": options.seed,
-    }
-    settings |= {name: value for name, value in typed.items() if value is not None}
+    settings |= those_typed(
+        prompts=options.prompt, images_per_prompt=options.count, seed=options.seed
+    )
     if "prompts" not in settings:
         raise UserError(
             f"{options.model} is a text-to-image model; give --prompt, or --settings with 'prompts'"

@@ -83,26 +83,22 @@ def image_paths(folder: str | Path) -> list[Path]:
     try:
         entries = list(folder.iterdir())
     except FileNotFoundError:
-        raise UserError(f"{printable(folder)}: no such folder of images; check the path") from None
+        reason = "no such folder of images; check the path"
     except NotADirectoryError:
-        raise UserError(
-            f"{printable(folder)}: a file, not a folder of images; name the folder it lies in"
-        ) from None
+        reason = "a file, not a folder of images; name the folder it lies in"
     except OSError as error:
-        raise UserError(
-            f"{printable(folder)}: cannot be read ({error.strerror}); check its permissions"
-        ) from None
-    paths = [
-        path
-        for path in entries
-        if path.suffix.lower() in ENDINGS and not path.name.startswith(".") and not path.is_dir()
-    ]
-    if not paths:
-        raise UserError(
-            f"{printable(folder)}: no images in this folder (subfolders are not searched); "
-            "put PNG or JPEG files into it"
-        )
-    return sorted(paths, key=lambda path: natural_key(path.name))
+        reason = f"cannot be read ({error.strerror}); check its permissions"
+    else:
+        if paths := list(filter(_is_image, entries)):
+            return sorted(paths, key=lambda path: natural_key(path.name))
+        reason = "no images in this folder (subfolders are not searched); "
+        reason += "put PNG or JPEG files into it"
+    raise UserError(f"{printable(folder)}: {reason}")
+
+
+def _is_image(path: Path) -> bool:
+    hidden = path.name.startswith(".")
+    return path.suffix.lower() in ENDINGS and not hidden and not path.is_dir()
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:

@@ -6,11 +6,20 @@ import functools
 from pathlib import Path
 
 import torch
+from diffusers import EulerDiscreteScheduler
 
-from unidad.files import read_json
+from unidad.files import read_json, write_json
 from unidad.models.card import saving, write_model
-from unidad.networks.text_to_image import TextToImageUNet, copy_text_to_image
-from unidad.networks.text_to_image_folder import is_text_to_image
+from unidad.networks.registry import load_backbone
+from unidad.networks.text_to_image import TextToImageUNet
+from unidad.networks.text_to_image_folder import (
+    LAYOUT,
+    assemble,
+    is_text_to_image,
+    load_codec,
+    load_text_encoder,
+    save_pipeline,
+)
 from unidad.sampling import load_image_model
 
 
@@ -24,11 +33,11 @@ def export_run(run: Path, out: Path, dtype: str = "float32", command: str = "") 
         command: what was typed, for the card.
 
     Raises:
-        UserError: the run has no finished model.
+        UserError: the run has no finished model, or an unreadable one.
     """
     summary = read_json(run / "training.json", "no finished run is here; train it to its end")
     if is_text_to_image(run / "model"):
-        save = functools.partial(copy_text_to_image, run / "model", dtype=getattr(torch, dtype))
+        save = functools.partial(_copy_text_to_image, run / "model", dtype=getattr(torch, dtype))
         drawing = TextToImageUNet.HOW_TO_DRAW.format(
             nfe=summary["nfe"], guidance_scale=summary["guidance_scale"]
         )
@@ -50,3 +59,15 @@ def _facts_of_run(summary: dict, dtype: str) -> dict[str, object]:
         "network evaluations an image": summary.get("nfe"),
         "commit": summary.get("commit"),
     }
+
+
+def _copy_text_to_image(folder: Path, out: Path, dtype: torch.dtype) -> None:
+    """Copy a pipeline folder into ``out``, its weights as ``dtype``; they are loaded as float32."""
+    network = load_backbone(folder, codec=load_codec(folder))
+    text = load_text_encoder(folder)
+    scheduler = EulerDiscreteScheduler.from_pretrained(folder, subfolder="scheduler")
+    for model in (network.unet, network.codec.vae, text.model):
+        model.to(dtype)
+    save_pipeline(assemble(network, text, scheduler), out)
+    config = out / "text_encoder" / "config.json"  # where transformers, unlike diffusers, looks
+    write_json(config, read_json(config, LAYOUT) | {"dtype": "float32"})

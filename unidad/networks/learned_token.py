@@ -50,11 +50,8 @@ class LearnedToken(nn.Module):
         tokens = self.text.tokens([prompt])
         if not (tokens == self.number).any():
             raise UserError(f"'{prompt}' does not contain the learned word '{self.word}'; add it")
-        hook = model.get_input_embeddings().register_forward_hook(self._put_in_place)
-        try:
+        with model.get_input_embeddings().register_forward_hook(self._put_in_place):
             return model(tokens).last_hidden_state
-        finally:
-            hook.remove()
 
     def text_encoder(self) -> TextEncoder:
         """A copy of the text encoder that knows the word as it was learned."""

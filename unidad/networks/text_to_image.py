@@ -5,21 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-import torch
-from diffusers import DDPMScheduler, EulerDiscreteScheduler, UNet2DConditionModel
+from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 
 from unidad.config.diffusion import Diffusion
-from unidad.files import read_json, write_json
 from unidad.networks.codec import LatentCodec
 from unidad.networks.folder import load_model
 from unidad.networks.text import TextEncoder
 from unidad.networks.text_to_image_folder import (
     LAYOUT,
-    assemble,
     check_index,
-    load_codec,
-    load_text_encoder,
     many_step_pipeline,
     one_step_pipeline,
     save_pipeline,
@@ -109,19 +104,3 @@ class TextToImageUNet(UNet):
         if condition is None:
             raise ValueError("a text-conditioned network needs text embeddings as its condition")
         return {"encoder_hidden_states": condition}
-
-
-def copy_text_to_image(folder: Path, out: Path, dtype: torch.dtype) -> None:
-    """Copy a pipeline folder into ``out``, its weights as ``dtype``; they are loaded as float32.
-
-    Raises:
-        UserError: as for `load_backbone`.
-    """
-    network = TextToImageUNet.load(folder, False, load_codec(folder), None)
-    text = load_text_encoder(folder)
-    scheduler = EulerDiscreteScheduler.from_pretrained(folder, subfolder="scheduler")
-    for model in (network.unet, network.codec.vae, text.model):
-        model.to(dtype)
-    save_pipeline(assemble(network, text, scheduler), out)
-    config = out / "text_encoder" / "config.json"  # where transformers, unlike diffusers, looks
-    write_json(config, read_json(config, LAYOUT) | {"dtype": "float32"})

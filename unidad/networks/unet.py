@@ -229,22 +229,22 @@ def load_scheduler(folder: Path, layout: str) -> DDPMScheduler:
     """
     config_file = folder / "scheduler_config.json"
     config = read_json(config_file, layout)
-    if "beta_schedule" not in config:
-        raise UserError(
-            f"{config_file}: no 'beta_schedule'; only diffusion with betas is supported"
-        )
     try:
-        scheduler = DDPMScheduler.from_config(config)
+        return _build_scheduler(config)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise UserError(f"{config_file}: {error}") from None
+
+
+def _build_scheduler(config: dict) -> DDPMScheduler:
+    if "beta_schedule" not in config:
+        raise ValueError("no 'beta_schedule'; only diffusion with betas is supported")
+    scheduler = DDPMScheduler.from_config(config)
     prediction = scheduler.config.prediction_type
     if prediction not in PREDICTIONS:
-        raise UserError(
-            f"{config_file}: prediction_type is {prediction!r}; choose one of {PREDICTIONS}"
-        )
+        raise ValueError(f"prediction_type is {prediction!r}; choose one of {PREDICTIONS}")
     if scheduler.alphas_cumprod[-1] == 0:
-        raise UserError(
-            f"{config_file}: rescale_betas_zero_snr makes the last noise level infinite; "
+        raise ValueError(
+            "rescale_betas_zero_snr makes the last noise level infinite; "
             "only models trained without it are supported"
         )
     return scheduler

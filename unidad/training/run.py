@@ -134,11 +134,9 @@ def fingerprint(spec: RunSpec) -> str:
         inputs += _text_to_image_inputs(spec)
         if spec.text_to_image.unet_weights is not None:
             folders.remove(spec.student)
-    for folder in folders:
-        if folder is not None:
-            inputs.append(model_weights(Path(folder)))
-            basis = Path(folder) / CODEC_FOLDER / WEIGHTS_NAME
-            inputs += [basis] if basis.exists() else []
+    for folder in (Path(folder) for folder in folders if folder is not None):
+        basis = folder / CODEC_FOLDER / WEIGHTS_NAME
+        inputs += [model_weights(folder), *([basis] if basis.exists() else [])]
     inputs += spec.variant.input_files()
     for path in inputs:
         digest.update(bytes.fromhex(sha256(path)))

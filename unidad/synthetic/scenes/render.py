@@ -85,7 +85,6 @@ class _Block:
     def draw(self) -> np.ndarray:
         """Picture and mask, uint8 (N, H, W, 4)."""
         picture = self._contexts()
-        self._ground(picture)
         self._mirror(picture)
         image, cover = self._subjects(self.y)
         self._float(picture, image, cover)
@@ -107,25 +106,23 @@ class _Block:
         return {name: array[chosen] for name, array in self.a.items()}
 
     def _contexts(self) -> Tensor:
+        """Where the scenes take place, with what the subjects leave on the ground."""
         picture = torch.zeros(len(self.scenes), 3, self.size, self.size)
+        wet = torch.from_numpy(self.scenes.words("property") == "wet").view(-1, 1, 1)
         for context, rows in self._each("context"):
+            a = self._take(rows)
             canvas = Canvas(picture[rows], torch.full((len(rows), 1, 1), 2 / self.size))
-            DRAW_CONTEXT[context](canvas, self._take(rows), self.x, self.y)
+            DRAW_CONTEXT[context](canvas, a, self.x, self.y)
+            if context not in FLOATING:
+                self._mark_ground(canvas, a, wet[rows])
             picture[rows] = canvas.image
         return picture
 
-    def _ground(self, picture: Tensor) -> None:
-        """What the subject leaves on the ground: its shadow, and a puddle if it is wet."""
-        wet = torch.from_numpy(self.scenes.words("property") == "wet").view(-1, 1, 1)
-        for context, rows in self._each("context"):
-            if context in FLOATING:
-                continue
-            a = self._take(rows)
-            canvas = Canvas(picture[rows], torch.full((len(rows), 1, 1), 2 / self.size))
-            x, y = (self.x - a["centre"]) / a["scale"], (self.y - a["foot"]) / a["scale"]
-            canvas.fill(ellipse(x, y, 0.95, 0.2), rgb(120, 196, 250), wet[rows] * 0.9)
-            canvas.blend(0.55 * bump(x, y, 0.95, 0.2), rgb(20, 16, 24))
-            picture[rows] = canvas.image
+    def _mark_ground(self, canvas: Canvas, a: Values, wet: Tensor) -> None:
+        """The subject's shadow, and a puddle if it is wet."""
+        x, y = (self.x - a["centre"]) / a["scale"], (self.y - a["foot"]) / a["scale"]
+        canvas.fill(ellipse(x, y, 0.95, 0.2), rgb(120, 196, 250), wet * 0.9)
+        canvas.blend(0.55 * bump(x, y, 0.95, 0.2), rgb(20, 16, 24))
 
     def _mirror(self, picture: Tensor) -> None:
         """The subject upside down below its foot."""
