@@ -4,6 +4,11 @@ import pytest
 import torch
 
 
+def _first(output):
+    """Transformers within a U-Net return a tuple."""
+    return output[0] if isinstance(output, tuple) else output
+
+
 @pytest.fixture
 def check_features():
     """Assert that `features` are the maps of a full pass, got without the decoder; return them."""
@@ -11,9 +16,21 @@ def check_features():
     @torch.no_grad()
     def check(net, *inputs) -> dict[str, torch.Tensor]:
         recorded, decoder_calls = {}, []
+
+        def record(module, name):
+            module.register_forward_hook(lambda m, a, out: recorded.update({name: out}))
+
+        record(net.unet.conv_in, "down0/in")
         for index, block in enumerate(net.unet.down_blocks):
+            attentions = getattr(block, "attentions", None)
+            steps = list(block.resnets if attentions is None else attentions)
+            for place, step in enumerate([*steps, *(block.downsamplers or ())]):
+                record(step, f"down{index}/{place}")
+            last = f"down{index}/{place}"
             block.register_forward_hook(
-                lambda m, a, out, name=f"down{index}": recorded.update({name: out[0]})
+                lambda m, a, out, name=f"down{index}", last=last: recorded.update(
+                    {name: _first(recorded.pop(last))}
+                )
             )
         net.unet.mid_block.register_forward_hook(lambda m, a, out: recorded.update(middle=out))
         net.unet.up_blocks[0].register_forward_hook(lambda m, a, out: decoder_calls.append(1))
@@ -24,7 +41,7 @@ def check_features():
         assert len(decoder_calls) == 1
         assert list(features) == list(net.feature_channels) == list(expected)
         for name, feature in features.items():
-            assert torch.equal(feature, expected[name])
+            assert torch.equal(feature, _first(expected[name]))
             assert feature.shape[1] == net.feature_channels[name]
         return features
 

@@ -87,7 +87,7 @@ def test_features_are_those_of_the_full_pass(kind, tmp_path, check_features):
     pipeline.save_pretrained(tmp_path / "ddpm")
     network = load_backbone(tmp_path / "ddpm")
     features = check_features(network, torch.randn(2, 3, 16, 16), torch.tensor([0.3, 20.0]))
-    assert {name: tuple(f.shape[1:]) for name, f in features.items()} == {
+    assert {name: tuple(f.shape[1:]) for name, f in features.items() if "/" not in name} == {
         "down0": (16, 8, 8),
         "down1": (16, 4, 4),
         "down2": (32, 4, 4),

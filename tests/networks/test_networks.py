@@ -60,7 +60,7 @@ def test_learned_variance_channels_are_ignored(network):
 
 def test_features_are_those_of_the_full_pass_without_the_decoder(network, check_features):
     features = check_features(network, torch.randn(2, 12, 8, 8), torch.tensor([0.3, 20.0]))
-    assert list(features) == ["down0", "down1", "middle"]
+    assert list(features) == ["down0/in", "down0/0", "down0", "down1", "middle"]
 
 
 def test_frozen_lets_gradients_through_but_not_in(network):
@@ -110,6 +110,18 @@ def test_multi_head_equals_a_1x1_convolution_then_the_mean():
         {"middle": torch.ones(3, 32, 2, 2)}
     ).shape == (3, 1)
     assert build_discriminator("none", channels) is None
+
+
+def test_heads_within_blocks_are_those_of_the_released_code():
+    """Its 19 at 256x256: a convolution, six blocks of two, five downsamplers, the middle."""
+    channels = {"down0/in": 8}
+    for block in range(6):
+        channels |= {f"down{block}/{place}": 8 for place in range(2 if block < 5 else 1)}
+        channels[f"down{block}"] = 8
+    channels["middle"] = 8
+    features = {name: torch.randn(2, 8, 1, 1) for name in channels}
+    assert build_discriminator("residual", channels)(features).shape == (2, 19)
+    assert build_discriminator("multi", channels)(features).shape == (2, 7)
 
 
 def test_folder_round_trip(model_folder, network):

@@ -68,7 +68,9 @@ def test_the_text_matters_and_must_be_there(net):
 
 def test_features_are_those_of_the_full_pass_without_the_decoder(net, check_features):
     x, sigma, text = torch.randn(2, 4, 8, 8), torch.tensor([0.3, 10.0]), condition(2)
-    assert list(check_features(net, x, sigma, text)) == ["down0", "down1", "middle"]
+    assert list(check_features(net, x, sigma, text)) == [
+        *("down0/in", "down0/0", "down0", "down1", "middle")
+    ]
 
 
 @pytest.mark.parametrize("name", ["down0", "down1", "middle"])
@@ -88,10 +90,10 @@ def test_gradient_reaches_the_image_through_features(net, name):
     assert (ahead - behind).item() == pytest.approx(2e-2 * x.grad.norm().item(), rel=0.02)
 
 
-@pytest.mark.parametrize(("heads", "count"), [("multi", 3), ("single", 1)])
+@pytest.mark.parametrize(("heads", "count"), [("multi", 3), ("residual", 5), ("single", 1)])
 def test_discriminator_heads_work_on_the_features(net, heads, count):
     features = net.features(torch.randn(2, 4, 8, 8), torch.ones(2), condition(2))
-    assert {name: tuple(f.shape) for name, f in features.items()} == {
+    assert {name: tuple(f.shape) for name, f in features.items() if "/" not in name} == {
         "down0": (2, 32, 4, 4),
         "down1": (2, 64, 4, 4),
         "middle": (2, 64, 4, 4),

@@ -18,8 +18,10 @@ class Distillation(Section):
     """What the DMD gradient is divided by (see unidad.losses.dmd_gradient)."""
     gradient_through: Literal["all", "last"] = "all"
     """Student steps that the gradient flows through: all K, or the last alone (cheaper)."""
-    heads: Literal["multi", "single", "none"] = "multi"
-    """Discriminator: a head on every encoder block, one on the middle block, or no GAN."""
+    heads: Literal["multi", "residual", "single", "none"] = "multi"
+    """Discriminator: a head on every encoder block and the middle block; on the first convolution,
+    every residual block, every downsampler and the middle block (the paper's code for few-shot
+    generation: 19 heads at 256x256); one on the middle block; or no GAN."""
     gan_loss: Literal["bce", "hinge", "lsgan", "wgan-gp"] = "bce"
     """Adversarial loss."""
     gan_logits: Literal["summed", "averaged"] = "summed"

@@ -76,7 +76,10 @@ class Backbone(nn.Module, ABC):
     @property
     @abstractmethod
     def feature_channels(self) -> dict[str, int]:
-        """Channels of each entry of `features`, from the first to ``middle``."""
+        """Channels of each entry of `features`, from the first to ``middle``.
+
+        A name with a slash is of a map within the block that is named before it.
+        """
 
     @abstractmethod
     def forward(self, x: Tensor, sigma: Tensor, condition: Tensor | None = None) -> Tensor:

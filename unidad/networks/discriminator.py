@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from unidad import losses
 
-Heads = Literal["multi", "single", "none"]
+Heads = Literal["multi", "residual", "single", "none"]
 
 
 class MultiHead(nn.Module):
-    """One head for each encoder block and the middle block (SPEC section 3).
+    """One head for each feature map of the encoder (SPEC section 3).
 
     A head is a 1x1 convolution to one channel, then the spatial mean. The two commute, so the mean
     is taken first: the same logit for a fraction of the work.
@@ -82,7 +82,15 @@ def accuracy(on_real: Tensor, on_fake: Tensor) -> float:
 
 
 def build_discriminator(heads: Heads, channels: dict[str, int]) -> nn.Module | None:
-    """The discriminator that an option names; ``none`` trains without a GAN."""
+    """The discriminator that an option names; ``none`` trains without a GAN.
+
+    Args:
+        heads: ``multi`` takes the maps of whole blocks, ``residual`` those within them, too.
+        channels: see `Backbone.feature_channels`.
+    """
     if heads == "none":
         return None
-    return MultiHead(channels) if heads == "multi" else SingleHead(channels)
+    if heads == "single":
+        return SingleHead(channels)
+    within = heads == "residual"
+    return MultiHead({name: c for name, c in channels.items() if within or "/" not in name})

@@ -110,9 +110,13 @@ class UNet(Backbone):
     @property
     def feature_channels(self) -> dict[str, int]:
         """Channels of each entry of `features`."""
-        channels = list(self.unet.config.block_out_channels)
-        names = [f"down{i}" for i in range(len(channels))]
-        return dict(zip([*names, "middle"], [*channels, channels[-1]], strict=True))
+        channels = self.unet.config.block_out_channels
+        found = {"down0/in": channels[0]}
+        for index, (block, count) in enumerate(zip(self.unet.down_blocks, channels, strict=True)):
+            within = len(block.resnets) - (block.downsamplers is None)
+            found |= {f"down{index}/{place}": count for place in range(within)}
+            found[f"down{index}"] = count
+        return found | {"middle": channels[-1]}
 
     def timesteps(self, sigma: Tensor) -> Tensor:
         """The timestep whose alpha-bar is nearest to ``1 / (1 + sigma^2)``; sigma (N,) → (N,)."""
@@ -136,15 +140,20 @@ class UNet(Backbone):
     def features(
         self, x: Tensor, sigma: Tensor, condition: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Outputs of every encoder block and of the middle block; the decoder does not run."""
+        """Outputs of every encoder block and of the middle block; the decoder does not run.
+
+        Within a block: of the first convolution (``down0/in``) and of each residual block with its
+        attention (``down0/0``), the last map of a block being its output.
+        """
         unet = self.unet
         with self._autocast(x):
             embedding = unet.time_embedding(unet.time_proj(self.timesteps(sigma)).to(x.dtype))
             hidden = unet.conv_in(self._scaled(x, sigma))
-            features = {}
+            features = {"down0/in": hidden}
             for index, block in enumerate(unet.down_blocks):
                 context = self._context(block, condition)
-                hidden, _ = block(hidden_states=hidden, temb=embedding, **context)
+                hidden, states = block(hidden_states=hidden, temb=embedding, **context)
+                features |= {f"down{index}/{place}": x for place, x in enumerate(states[:-1])}
                 features[f"down{index}"] = hidden
             context = self._context(unet.mid_block, condition)
             features["middle"] = unet.mid_block(hidden, embedding, **context)
