@@ -41,6 +41,8 @@ def test_components_are_those_of_numpy(images, codec):
     patches = PixelUnshuffle(4).encode(to_tensor(images)).movedim(1, -1).reshape(-1, 48).double()
     mean = patches.mean(0)
     *_, rows = np.linalg.svd((patches - mean).numpy(), full_matrices=False)
+    deviations = ((patches - mean).numpy() @ rows[:3].T).std(0)
+    np.testing.assert_allclose(codec.deviation[:3].numpy(), deviations, rtol=1e-4)
     cosines = (codec.model.basis.double().numpy() * rows[:5]).sum(1)
     np.testing.assert_allclose(np.abs(cosines), 1, atol=1e-4)
     torch.testing.assert_close(codec.model.mean.double(), mean, atol=1e-6, rtol=0)
@@ -79,6 +81,38 @@ def folder(tmp_path, codec):
     network = new_network(16, 4, (32, 32), codec=codec)
     network.save(tmp_path / "model", "few_step", 2)
     return tmp_path / "model"
+
+
+@pytest.mark.parametrize("prediction", ["v_prediction", "epsilon", "sample"])
+def test_a_component_s_prediction_is_preconditioned_with_its_own_deviation(codec, prediction):
+    """Karras et al. 2022, table 1, with sigma_data d: c_skip, c_out and c_in of each component."""
+    network = new_network(16, 4, (32, 32), prediction_type=prediction, codec=codec)
+    x, sigma = torch.randn(2, 5, 4, 4), torch.tensor([0.3, 20.0])
+    s, d = sigma.reshape(2, 1, 1, 1), codec.deviation.reshape(1, 5, 1, 1)
+    root = (s**2 + d**2).sqrt()
+    with torch.no_grad():
+        output = network.unet(x / root, network.timesteps(sigma)).sample
+        found = network(x, sigma)
+    expected = {
+        "v_prediction": d**2 / root**2 * x - s * d / root * output,
+        "epsilon": x - s * output,
+        "sample": d * output,
+    }[prediction]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    check = network.features(x, sigma)["down0/in"]
+    torch.testing.assert_close(check, network.unet.conv_in(x / root))
+
+
+def test_without_training_what_hardly_varies_hardly_varies(codec, images):
+    """With an output of zero the prediction is the best linear one: that of a Gaussian."""
+    network = new_network(16, 4, (32, 32), codec=codec)
+    torch.nn.init.zeros_(network.unet.conv_out.weight)
+    torch.nn.init.zeros_(network.unet.conv_out.bias)
+    x = torch.randn(1, 5, 4, 4)
+    with torch.no_grad():
+        found = network(x, torch.ones(1))
+    share = (codec.deviation**2 / (1 + codec.deviation**2)).reshape(1, 5, 1, 1)
+    torch.testing.assert_close(found, share * x)
 
 
 def test_a_stored_network_keeps_its_basis(folder, codec, images):

@@ -67,7 +67,8 @@ class Network(Section):
     """Pixel-unshuffle factor: the U-Net works at resolution / unshuffle."""
     components: Count | None = None
     """Principal components of the patches of unshuffle x unshuffle pixels that the network works
-    on, of the 3 unshuffle^2 there are; found on training images. null: the pixels themselves."""
+    on, of the 3 unshuffle^2 there are; found on training images. It sees each in units of its own
+    deviation (EDM's preconditioning). null: the pixels themselves."""
     channels: tuple[Annotated[int, Field(ge=16, multiple_of=16)], ...] = (64, 128, 128)
     """Channels of the blocks, at halving resolutions; attention in the last one."""
     layers: Count = 1

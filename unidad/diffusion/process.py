@@ -15,8 +15,8 @@ from torch import Tensor
 
 
 def per_image(values: Tensor, like: Tensor) -> Tensor:
-    """Reshape (N,) so that it broadcasts over (N, C, H, W)."""
-    return values.reshape(-1, *[1] * (like.ndim - 1))
+    """Reshape (N,), or (N, C) of channels, so that it broadcasts over (N, C, H, W)."""
+    return values.reshape(*values.shape, *[1] * (like.ndim - values.ndim))
 
 
 def add_noise(x0: Tensor, eps: Tensor, sigma: Tensor) -> Tensor:

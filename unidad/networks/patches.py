@@ -15,12 +15,14 @@ from unidad.data.image_set import to_tensor
 from unidad.networks.folder import load_model
 
 FOLDER = "codec"
+LEAST_DEVIATION = 1e-3
+"""An eighth of a grey level, for components without any variance."""
 FITTED_ON = 500
 """Images that a basis is fitted to: a hundred thousand patches of 4x4 pixels at 64x64."""
 
 
 class PatchBasis(ModelMixin, ConfigMixin):
-    """Mean and principal components of the patches of images; a part of a pipeline folder.
+    """Mean, principal components and their deviations of patches; a part of a pipeline folder.
 
     Args:
         factor: side of a patch, f.
@@ -33,6 +35,7 @@ class PatchBasis(ModelMixin, ConfigMixin):
         pixels = 3 * factor**2
         self.register_buffer("mean", torch.zeros(pixels))
         self.register_buffer("basis", torch.eye(pixels)[:components].contiguous())
+        self.register_buffer("deviation", torch.ones(components))
 
 
 class PatchCodec:
@@ -61,10 +64,13 @@ class PatchCodec:
         patches = x.movedim(1, -1).flatten(0, 2)
         mean = patches.mean(0)
         covariance = (patches - mean).T @ (patches - mean)
-        rows = torch.linalg.eigh(covariance).eigenvectors.flip(1).T[:components]
+        variances, columns = torch.linalg.eigh(covariance / len(patches))
+        rows = columns.flip(1).T[:components]
         largest = rows.gather(1, rows.abs().argmax(1, keepdim=True))
+        deviation = variances.flip(0)[:components].clamp(min=LEAST_DEVIATION**2).sqrt()
         model = PatchBasis(factor, components)
-        model.load_state_dict({"mean": mean, "basis": rows * largest.sign()})
+        state = {"mean": mean, "basis": rows * largest.sign(), "deviation": deviation}
+        model.load_state_dict(state)
         return cls(model)
 
     @classmethod
@@ -81,6 +87,11 @@ class PatchCodec:
     def factor(self) -> int:
         """Pixels of an image for each position of the network's space, along a side."""
         return self.model.config.factor
+
+    @property
+    def deviation(self) -> Tensor:
+        """Standard deviations (K,) of the components over the images of the fit."""
+        return self.model.deviation.float()
 
     @property
     def channels(self) -> int:

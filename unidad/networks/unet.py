@@ -80,6 +80,8 @@ class UNet(Backbone):
         self.codec = codec or PixelUnshuffle.for_channels(unet.config.in_channels)
         alpha_bar = scheduler.alphas_cumprod.double()
         self.register_buffer("_alpha_bar", alpha_bar, persistent=False)
+        deviation = self.codec.deviation if isinstance(self.codec, PatchCodec) else None
+        self.register_buffer("_deviation", deviation, persistent=False)
 
     @classmethod
     def load(
@@ -128,14 +130,17 @@ class UNet(Backbone):
 
     def forward(self, x: Tensor, sigma: Tensor, condition: Tensor | None = None) -> Tensor:
         """Predict x0 of ``x = x0 + sigma * eps``, see `Backbone.forward`."""
+        own, level = self._own_units(x, sigma)
         with self._autocast(x):
             context = self._context(self.unet, condition)
-            output = self.unet(self._scaled(x, sigma), self.timesteps(sigma), **context).sample
+            output = self.unet(_scaled(own, level), self.timesteps(sigma), **context).sample
         output = output[:, : x.shape[1]].float()
         prediction = self.scheduler.config.prediction_type
         if prediction == "epsilon":
-            return x0_from_eps(x, output, sigma)
-        return x0_from_v(x, output, sigma) if prediction == "v_prediction" else output
+            x0 = x0_from_eps(own, output, level)
+        else:
+            x0 = x0_from_v(own, output, level) if prediction == "v_prediction" else output
+        return x0 if self._deviation is None else x0 * per_image(self._deviation[None], x0)
 
     def features(
         self, x: Tensor, sigma: Tensor, condition: Tensor | None = None
@@ -148,7 +153,7 @@ class UNet(Backbone):
         unet = self.unet
         with self._autocast(x):
             embedding = unet.time_embedding(unet.time_proj(self.timesteps(sigma)).to(x.dtype))
-            hidden = unet.conv_in(self._scaled(x, sigma))
+            hidden = unet.conv_in(_scaled(*self._own_units(x, sigma)))
             features = {"down0/in": hidden}
             for index, block in enumerate(unet.down_blocks):
                 context = self._context(block, condition)
@@ -212,9 +217,21 @@ class UNet(Backbone):
         """Keyword arguments of the U-Net, or of a block of it, beside image and timestep."""
         return {}
 
-    def _scaled(self, x: Tensor, sigma: Tensor) -> Tensor:
-        scaled = x / (1 + per_image(sigma, x) ** 2).sqrt()
-        return scaled.contiguous(memory_format=torch.channels_last)
+    def _own_units(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        """The image and its noise levels, each component in units of its own deviation.
+
+        The preconditioning of Karras et al. 2022 (table 1), with a sigma_data for each component:
+        what hardly varies in images is predicted to hardly vary, before any training.
+        """
+        if self._deviation is None:
+            return x, sigma
+        return x / per_image(self._deviation[None], x), sigma[:, None] / self._deviation
+
+
+def _scaled(x: Tensor, sigma: Tensor) -> Tensor:
+    """As a variance-preserving network sees it."""
+    scaled = x / (1 + per_image(sigma, x) ** 2).sqrt()
+    return scaled.contiguous(memory_format=torch.channels_last)
 
 
 def _build_unet(config: dict) -> UNet2DModel:
