@@ -17,7 +17,6 @@ from unidad.synthetic.recipes import AutoencoderTraining
 from unidad.synthetic.scenes import render, source_scenes
 from unidad.synthetic.vae_training import (
     HELD_OUT_START,
-    KL_WEIGHT,
     new_vae,
     peak_signal_to_noise,
     train,
@@ -31,8 +30,8 @@ def test_loss_by_hand():
     decoded = torch.tensor([[[[0.5, 0.0], [0.0, 0.0]]]])
     mean, log_variance = torch.ones(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)
     posterior = DiagonalGaussianDistribution(torch.cat([mean, log_variance], 1))
-    expected = 0.5 / 4 + 0.25 / 4 + 0.5 / 2 + 0.5 / 2 + KL_WEIGHT * 0.5
-    assert vae_loss(decoded, images, posterior).item() == pytest.approx(expected, rel=1e-5)
+    expected = 0.5 / 4 + 0.25 / 4 + 0.5 / 2 + 0.5 / 2 + 1e-3 * 0.5
+    assert vae_loss(decoded, images, posterior, 1e-3).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_signal_to_noise_by_hand():

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from unidad.config.section import Count, Section, Seed
+from unidad.config.section import Count, Positive, Section, Seed
 
 Channels = Annotated[tuple[Count, ...], Field(min_length=1)]
 
@@ -45,6 +45,11 @@ class AutoencoderTraining(Section):
     """Of the optimiser."""
     scenes: Count = 20_000
     """Rendered once, and drawn from at random."""
+    latent_channels: Count = 8
+    """Of the latents."""
+    divergence_weight: Positive = 1e-3
+    """Of the divergence for each latent: noise in the latents, so that small errors of a diffusion
+    model leave the picture as it is."""
 
 
 class ClipTraining(Section):

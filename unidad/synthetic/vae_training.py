@@ -23,12 +23,9 @@ from unidad.synthetic.scenes import render, source_scenes
 
 CHANNELS = (24, 48, 64)
 """Of the blocks, at halving resolutions: latents are a quarter as high and wide as images."""
-LATENT_CHANNELS, GROUPS = 8, 8
+GROUPS = 8
 BATCH = 32
 DESCENT = Descent(rate=2e-3, warmup_share=0.05, weight_decay=0.01, clip_norm=1.0, fused=True)
-KL_WEIGHT = 1e-3
-"""Of the divergence for each latent: enough noise in the latents that small errors of a diffusion
-model leave the picture as it is."""
 HELD_OUT_START, HELD_OUT_IMAGES = 10_000_000, 512
 """Scenes that training never reaches, for the latents' spread and for the card."""
 SHOWN = 10
@@ -65,7 +62,7 @@ def train(settings: AutoencoderTraining, making: Making) -> float:
             f"PSNR of {HELD_OUT_IMAGES} held-out scenes": f"{psnr:.2f} dB",
             "scaling_factor": f"{vae.config.scaling_factor:.4f}",
         }
-        write_card(folder, "Autoencoder of synthetic scenes", _about(making.resolution), facts)
+        write_card(folder, "Autoencoder of synthetic scenes", _about(vae), facts)
     return psnr
 
 
@@ -74,13 +71,13 @@ def told(psnr: float) -> str:
     return f"{psnr:.2f} dB on held-out scenes"
 
 
-def new_vae(resolution: int) -> AutoencoderKL:
+def new_vae(resolution: int, latent_channels: int = 8) -> AutoencoderKL:
     """A fresh autoencoder of RGB images, randomly initialised from torch's global generator."""
     return AutoencoderKL(
         block_out_channels=CHANNELS,
         down_block_types=("DownEncoderBlock2D",) * len(CHANNELS),
         up_block_types=("UpDecoderBlock2D",) * len(CHANNELS),
-        latent_channels=LATENT_CHANNELS,
+        latent_channels=latent_channels,
         norm_num_groups=GROUPS,
         sample_size=resolution,
         mid_block_add_attention=False,
@@ -88,19 +85,24 @@ def new_vae(resolution: int) -> AutoencoderKL:
     )
 
 
-def vae_loss(decoded: Tensor, images: Tensor, posterior: DiagonalGaussianDistribution) -> Tensor:
+def vae_loss(
+    decoded: Tensor,
+    images: Tensor,
+    posterior: DiagonalGaussianDistribution,
+    divergence_weight: float,
+) -> Tensor:
     """Errors of pixels, absolute and squared, and of their differences, and the divergence.
 
     Args:
         decoded: (N, 3, H, W) from a sample of the posterior.
         images: (N, 3, H, W) in [-1, 1].
-        posterior: of the images; its divergence from the standard normal distribution counts
-            `KL_WEIGHT` for each latent.
+        posterior: of the images.
+        divergence_weight: of its divergence from the standard normal distribution, for each latent.
     """
     error = decoded - images
     edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
     divergence = posterior.kl().mean() / posterior.mean[0].numel()
-    return error.abs().mean() + error.square().mean() + edges + KL_WEIGHT * divergence
+    return error.abs().mean() + error.square().mean() + edges + divergence_weight * divergence
 
 
 @torch.no_grad()
@@ -124,7 +126,7 @@ def peak_signal_to_noise(images: Tensor, truth: Tensor) -> float:
 
 
 def _trained(settings: AutoencoderTraining, making: Making) -> AutoencoderKL:
-    vae = seeded(settings.seed, lambda: new_vae(making.resolution))
+    vae = seeded(settings.seed, lambda: new_vae(making.resolution, settings.latent_channels))
     vae = vae.to(memory_format=torch.channels_last)
     chance = torch.Generator().manual_seed(settings.seed)
     scenes = render(source_scenes(settings.seed, range(settings.scenes)), making.resolution)
@@ -137,7 +139,7 @@ def _trained(settings: AutoencoderTraining, making: Making) -> AutoencoderKL:
                 vae.encode(images).latent_dist.parameters.float()
             )
             decoded = vae.decode(posterior.sample(chance)).sample
-        return vae_loss(decoded.float(), images, posterior)
+        return vae_loss(decoded.float(), images, posterior, settings.divergence_weight)
 
     DESCENT.run(vae, loss, settings.updates, "autoencoder", making.progress)
     return vae.eval()
@@ -154,10 +156,11 @@ def _picture(truth: Tensor, shown: Tensor) -> Image.Image:
     return image.resize((3 * image.width, 3 * image.height), Image.Resampling.NEAREST)
 
 
-def _about(resolution: int) -> str:
-    size = resolution // 2 ** (len(CHANNELS) - 1)
+def _about(vae: AutoencoderKL) -> str:
+    side = vae.config.sample_size
+    size = side // 2 ** (len(CHANNELS) - 1)
     return (
-        f"An AutoencoderKL: scenes of {resolution}x{resolution} pixels as latents of "
-        f"{LATENT_CHANNELS}x{size}x{size}. `reconstructions.png` shows held-out scenes above, and "
+        f"An AutoencoderKL: scenes of {side}x{side} pixels as latents of "
+        f"{vae.config.latent_channels}x{size}x{size}. `reconstructions.png` shows held-out scenes above, and "
         "what is left of them below."
     )
