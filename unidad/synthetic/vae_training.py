@@ -161,6 +161,6 @@ def _about(vae: AutoencoderKL) -> str:
     size = side // 2 ** (len(CHANNELS) - 1)
     return (
         f"An AutoencoderKL: scenes of {side}x{side} pixels as latents of "
-        f"{vae.config.latent_channels}x{size}x{size}. `reconstructions.png` shows held-out scenes above, and "
-        "what is left of them below."
+        f"{vae.config.latent_channels}x{size}x{size}. `reconstructions.png` shows held-out scenes "
+        "above, and what is left of them below."
     )
