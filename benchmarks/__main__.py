@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
@@ -14,7 +13,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.intra_lpips import counted
-from benchmarks.runner import Result, measure
+from benchmarks.runner import Result, machine, measure
 from unidad.files import atomic_file
 from unidad.provenance import commit
 
@@ -50,17 +49,6 @@ def write(results: Sequence[Result], folder: Path, repeats: int) -> None:
         table.writerows(map(asdict, results))
     with atomic_file(folder / "benchmarks.md") as partial:
         partial.write_text("\n".join(_page(results, repeats)) + "\n", encoding="utf-8")
-
-
-def machine() -> str:
-    """Processor, and GPU if there is one."""
-    try:
-        described = Path("/proc/cpuinfo").read_text().split("model name", 1)[1]
-        processor = described.split("\n", 1)[0].strip("\t :")
-    except (OSError, IndexError):
-        processor = platform.processor() or platform.machine()
-    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{os.cpu_count()} cores {processor}{gpu}; threads: {torch.get_num_threads()}"
 
 
 def _page(results: Iterable[Result], repeats: int) -> list[str]:

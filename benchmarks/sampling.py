@@ -14,6 +14,7 @@ import torch
 from benchmarks.networks import PlainNetwork, adm
 from benchmarks.runner import Comparison, Meter, Side
 from unidad import sampling
+from unidad.config.diffusion import Diffusion
 from unidad.data.image_set import to_uint8
 from unidad.diffusion.levels import student_levels
 from unidad.networks.unet import UNet
@@ -46,7 +47,8 @@ def ours(problem: Problem, network: UNet) -> Side:
     """`unidad.sampling.sample`; the side's result is uint8 (N, H, W, 3)."""
     network, meter = copy.deepcopy(network).eval(), Meter()
     meter.watch(network.model, "forward")
-    model = sampling.ImageModel(network, "few_step", problem.nfe)
+    levels = Diffusion(student_sigma_max=80.0, student_sigma_min=0.5)
+    model = sampling.ImageModel(network, "few_step", problem.nfe, levels)
     if torch.cuda.is_available():
         network.to("cuda")
 

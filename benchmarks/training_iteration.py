@@ -90,7 +90,7 @@ def spec_of(problem: Problem) -> RunSpec:
         "seed": 0,
         "resolution": problem.resolution,
         "network": {},
-        "diffusion": {},
+        "diffusion": {"student_sigma_max": 80.0, "student_sigma_min": 0.5},
         "variant": variant,
     }
     return run_spec(settings | names, "benchmark")
