@@ -123,6 +123,7 @@ VALUES = {
     "variants.<unidad>.student": "finetune",
     "variants.<unidad>.target_teacher": "finetune",
     "variants.<unidad>.target_teacher_learning_rate": 0.25,
+    "variants.<unidad>.target_teacher_updates": 9,
     "variants.<unidad>.dmd_target_share": 0.4,
     "variants.<echodistill>.student": "source_teacher",
     "variants.<echodistill>.teacher": "finetune",

@@ -71,6 +71,14 @@ def test_order_and_ratio_of_updates(make_spec):
     assert groups == round_ * 2
 
 
+def test_the_online_target_teacher_stops_where_it_is_told_to(make_spec):
+    distillation = {"fake_score_updates_per_student_update": 2}
+    spec = make_spec("unidad", distillation=distillation, target_teacher_updates=2)
+    groups = [group for group, _ in run_phases(build_method(spec), spec, 8)]
+    round_ = ["fake_score", "student", "fake_score"]
+    assert groups == [*round_, "target_teacher"] * 2 + round_ * 2
+
+
 def student_output(spec, seed=5) -> tuple[StepOutput, torch.Tensor]:
     method = build_method(spec)
     with torch.no_grad():  # move the fake score off the teacher, so that g is not zero

@@ -14,7 +14,7 @@ from pydantic import model_validator
 from torch import Tensor
 
 from unidad.config.run import SOURCE_TEACHER, RunSpec
-from unidad.config.section import Positive, Unit
+from unidad.config.section import Count, Positive, Unit
 from unidad.methods.base import Batch, StepOutput
 from unidad.methods.dmd2 import DistilledSettings, Dmd2
 from unidad.networks.backbone import Backbone
@@ -35,6 +35,9 @@ class UniDadSettings(DistilledSettings):
     target_teacher_learning_rate: Positive | None = None
     """AdamW's rate for the online target teacher; null takes the student's. At the student's rate
     a small network soon knows ten images by heart, and the student with it."""
+    target_teacher_updates: Count | None = None
+    """Updates after which the online target teacher stays as it is, before it knows the target
+    images by heart; null: it learns to the end."""
     dmd_target_share: Unit | Literal["auto"] = "auto"
     """The paper's a, the target teacher's share of DMD. auto: by the target's `near`, 0 without a
     target teacher, 1 without dmd_source."""
@@ -66,7 +69,7 @@ class UniDadSettings(DistilledSettings):
         """A run has one share, and perhaps no target teacher to train."""
         keys = {"near_target_share", "far_target_share"}
         if self.target_teacher != "online":
-            keys.add("target_teacher_learning_rate")
+            keys |= {"target_teacher_learning_rate", "target_teacher_updates"}
         return super().unused() | keys
 
     @property
@@ -155,9 +158,11 @@ class UniDad(Dmd2):
     def step(
         self, batch: Batch, iteration: int, generator: torch.Generator
     ) -> Iterator[StepOutput]:
-        """As DMD2; on student iterations the online target teacher learns last."""
+        """As DMD2; on student iterations the online target teacher, until it stops, learns last."""
         yield from super().step(batch, iteration, generator)
-        if self.online and self.updates_student(iteration):
+        stop = self.spec.variant.target_teacher_updates
+        learns = stop is None or iteration < stop * self.iterations_per_student_update
+        if self.online and learns and self.updates_student(iteration):
             yield self.target_teacher_step(batch, generator)
 
     def distribution_matching_terms(
