@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export PATH := $(abspath $(VENV)/bin):$(PATH)
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: reproduce report test lint unit smoke benchmarks schema clean
+.PHONY: reproduce reference report test lint unit smoke benchmarks schema clean
 
 reproduce: $(READY)
 	snakemake --cores $(CORES) --configfile $(CONFIG)
@@ -18,6 +18,9 @@ reproduce: $(READY)
 
 report: $(READY)
 	snakemake --configfile $(CONFIG) --report "$$(unidad plan --config $(CONFIG) --root)/report.html"
+
+reference: $(READY)
+	python -m benchmarks.reference --config $(CONFIG) --cores $(CORES)
 
 test: lint
 	pytest -n 3 --dist loadfile --no-loadscope-reorder
