@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= config.yaml
 CORES ?= all
+TABLE ?= results/reference/tables/all.csv
 
 READY := $(VENV)/.ready
 export PATH := $(abspath $(VENV)/bin):$(PATH)
@@ -20,7 +21,7 @@ report: $(READY)
 	snakemake --configfile $(CONFIG) --report "$$(unidad plan --config $(CONFIG) --root)/report.html"
 
 reference: $(READY)
-	python -m benchmarks.reference --config $(CONFIG) --cores $(CORES)
+	python -m benchmarks.reference --config $(CONFIG) --table $(TABLE) --cores $(CORES)
 
 test: lint
 	pytest -n 3 --dist loadfile --no-loadscope-reorder

@@ -1,7 +1,7 @@
 """Does a committed table still come out? Its cheapest trained row is made anew and compared.
 
     make reference
-    python -m benchmarks.reference --config configs/sdp.yaml --table results/reference/sdp/tables/all.csv
+    make reference CONFIG=configs/sdp.yaml TABLE=results/reference/sdp/tables/all.csv
 
 runs the workflow for that row alone (everything below the experiment's own folder that is there
 already is used) and compares its metrics with the table's. On another processor roundings differ,
@@ -95,10 +95,7 @@ def differences(found: dict, expected: pd.Series) -> list[tuple[str, float, floa
 def _key(run: dict | pd.Series) -> tuple:
     """What a row is, alike from a specification and from a table, where numbers are floats."""
     values = [run[name] for name in RUN_KEYS]
-    return tuple(
-        None if value is None or value != value else str(value).removesuffix(".0")
-        for value in values
-    )
+    return tuple(None if pd.isna(value) else str(value).removesuffix(".0") for value in values)
 
 
 if __name__ == "__main__":
