@@ -7,7 +7,6 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from unidad.config.diffusion import Diffusion
-from unidad.diffusion.levels import of_network
 from unidad.diffusion.samplers import sampler_of
 from unidad.errors import UserError
 from unidad.networks.guidance import guided
@@ -69,7 +68,7 @@ def test_diffusers_alone_draws_what_our_sampler_draws(made):
         latents=eps,
         output_type="latent",
     ).images
-    diffusion = of_network(Diffusion(spacing="timesteps"), network.trained_levels)
+    diffusion = network.noise_process(Diffusion(spacing="timesteps"))
     sampler, levels = sampler_of("ddim", 5, diffusion)
     net = partial(guided(network, text([""]), 3.0), condition=text(["a cat", "a dog"]))
     expected = sampler(net, levels, lambda: eps)
