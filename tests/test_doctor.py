@@ -101,7 +101,7 @@ def test_a_wrong_configuration_is_a_line_for_each_mistake():
     Path("c.yaml").write_text(yaml.safe_dump(CONFIG | {"shots": [0], "seeds": []}))
     lines = [str(f) for f in examine(Path("c.yaml")) if f.state == MISSING]
     assert [line.split(": ")[2] for line in lines] == ["shots.0", "seeds"]
-    assert lines[0].startswith("missing configuration: c.yaml: shots.0: Input should be")
+    assert lines[0].startswith("missing configuration: c.yaml, line 5: shots.0: Input should be")
 
 
 def test_more_than_the_disk_holds():

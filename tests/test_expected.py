@@ -18,7 +18,8 @@ from unidad.training.run import train
 
 TABLE = Path(__file__).parent / "expected/unidad_babies.csv"
 IMAGES = 200
-DIFFUSION = {"spacing": "lognormal", "student_sigma_max": 20, "student_sigma_min": 0.5}
+DIFFUSION = {"spacing": "lognormal", "student_sigma_max": 20, "student_sigma_min": 0.125}
+RESOLUTION = 64
 VARIANT = {
     "method": "unidad",
     "nfe": 3,
@@ -53,11 +54,11 @@ def start() -> UnidadPipeline:
 def student(tmp_path_factory) -> UnidadPipeline:
     """Uni-DAD on ten babies, 20 updates: half a minute on one core."""
     folder = tmp_path_factory.mktemp("expected")
-    ImageSet(render("babies", 0, range(10), 32).images).save(folder / "babies.npz")
+    ImageSet(render("babies", 0, range(10), RESOLUTION).images).save(folder / "babies.npz")
     model = str(SHIPPED_SOURCE_TEACHER)
     spec = {
         **{"target": "babies", "shots": 10, "label": "Uni-DAD", "seed": 0},
-        **{"student": model, "teacher": model, "resolution": 32, "network": {}},
+        **{"student": model, "teacher": model, "resolution": RESOLUTION, "network": {}},
         **{"data": str(folder / "babies.npz"), "diffusion": DIFFUSION, "variant": VARIANT},
     }
     train(run_spec(spec, "specification"), folder / "run", progress=False)
@@ -69,7 +70,7 @@ def measured(start, student) -> dict[str, dict[str, float]]:
     """Which model → metric → value, against other babies than those it was trained on."""
     network = load_feature_network(SHIPPED_FEATURE_NETWORK)
     babies = network.domains.index("babies")
-    reference = network.features(render("babies", 1, range(IMAGES), 32).images)
+    reference = network.features(render("babies", 1, range(IMAGES), RESOLUTION).images)
 
     def metrics(pipeline: UnidadPipeline) -> dict[str, float]:
         images = pipeline(batch_size=IMAGES, seed=0, output_type="np").images

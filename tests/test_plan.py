@@ -1,8 +1,10 @@
 import json
 from pathlib import Path
 
+import pytest
 import yaml
 
+from unidad.errors import UserError
 from unidad.experiment.load import parse_config
 from unidad.plan import Plan
 from unidad.tasks.rows import Run
@@ -10,9 +12,20 @@ from unidad.tasks.rows import Run
 ROOT = Path(__file__).parents[1]
 
 
+VARIANTS = yaml.safe_load("""
+FT: {method: finetune, nfe: 25, extra_nfe: [5, 10]}
+DMD2: {method: dmd2, domain: source, nfe: 3}
+DMD2-FT: {method: finetune, student: DMD2, sampler: few_step, nfe: 3}
+FT-DMD2: {method: dmd2, student: FT, teacher: FT, nfe: 3}
+Uni-DAD (no target teacher): {method: unidad, target_teacher: none, nfe: 3}
+Uni-DAD: {method: unidad, nfe: 3, near_target_share: 0.5}
+""")
+
+
 def plan(results="results", **changes):
     raw = yaml.safe_load((ROOT / "config.yaml").read_text())
     raw |= {"targets": {n: raw["targets"][n] for n in ("babies", "cats")}, "seeds": [0, 1]}
+    raw |= {"variants": VARIANTS}
     return Plan(parse_config(raw | changes, "c"), str(results))
 
 
@@ -35,6 +48,31 @@ def test_the_two_stage_routes_are_chained_runs():
     spec = p.spec(Run("babies", 10, "FT-DMD2", 1))
     assert spec.teacher == spec.student == "results/default/runs/babies/shots10/ft/seed1/model"
     assert p.spec(Run("cats", 10, "Uni-DAD", 0)).teacher == "results/default/models/source_teacher"
+
+
+def test_a_given_source_student_is_a_row_s_start_and_a_control():
+    p = plan(variants={"D": {"method": "finetune", "student": "source_student", "nfe": 3}})
+    assert [run.label for run in p.runs()] == ["D"] * 4
+    assert p.spec(Run("cats", 10, "D", 1)).student == "results/default/models/source_student"
+    assert p.task.placed()["source_student"] == {"origin": "shipped:synthetic-faces-student"}
+    assert "source_student" not in plan().task.placed()
+    controls = [row for row in p.rows() if row.run is None and row.target == "cats"]
+    drawn = {row.label: row.images for row in controls}
+    assert drawn["Source student"].endswith("samples/source/source-student/nfe3.npz")
+    assert "Source student" not in {row.label for row in plan().rows()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"source_student": "train"}, "trains it as a row of its own"),
+        ({"source_teacher": "models/mine"}, "was distilled from the shipped source_teacher"),
+    ],
+)
+def test_a_source_student_is_given_and_fits_its_teacher(changes, line):
+    variants = {"D": {"method": "finetune", "student": "source_student", "nfe": 3}}
+    with pytest.raises(UserError, match=f"source_student: .*{line}"):
+        plan(variants=variants, **changes)
 
 
 def test_share_of_the_target_teacher_near_and_far():
@@ -61,10 +99,8 @@ def test_a_changed_hyperparameter_rewrites_its_own_spec_and_no_other(tmp_path):
     first = plan(tmp_path)
     assert len(first.write_specs()) == len(first.specs())
     assert first.write_specs() == []
-    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
-    variants = raw["variants"]
-    changed = dict(variants["FT-DMD2"]) | {"training": {"learning_rate": 0.00123}}
-    second = plan(tmp_path, variants=variants | {"FT-DMD2": changed})
+    changed = VARIANTS["FT-DMD2"] | {"training": {"learning_rate": 0.00123}}
+    second = plan(tmp_path, variants=VARIANTS | {"FT-DMD2": changed})
     written = second.write_specs()
     runs = sorted(path for path in written if "/specs/runs/" in path)
     assert [path.split("/specs/runs/")[1] for path in runs] == [
@@ -144,7 +180,7 @@ def test_archives_are_unpacked_before_they_are_prepared():
     assert source == {
         "folder": f"{root}/originals/source/folder",
         "images": 7,
-        "resolution": 32,
+        "resolution": 64,
     }
 
 

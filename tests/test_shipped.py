@@ -20,9 +20,11 @@ from unidad.networks.text_to_image_folder import (
     load_codec,
     load_text_encoder,
 )
+from unidad.pipeline import UnidadPipeline
 from unidad.shipped import (
     SHIPPED_FEATURE_NETWORK,
     SHIPPED_SCENE_NETWORK,
+    SHIPPED_SOURCE_STUDENT,
     SHIPPED_SOURCE_TEACHER,
     SHIPPED_TEXT_TO_IMAGE,
 )
@@ -37,6 +39,7 @@ SHIPPED = SHIPPED_FEATURE_NETWORK.parent
 CLIPS = ("clip", "alignment")
 WEIGHTS = {
     SHIPPED_SOURCE_TEACHER: "unet/diffusion_pytorch_model.safetensors",
+    SHIPPED_SOURCE_STUDENT: "unet/diffusion_pytorch_model.safetensors",
     **dict.fromkeys(SHIPPED_TEXT_TO_IMAGE.values(), "unet/diffusion_pytorch_model.safetensors"),
     SHIPPED_FEATURE_NETWORK: "model.safetensors",
     SHIPPED_SCENE_NETWORK: "model.safetensors",
@@ -84,7 +87,7 @@ def test_card_names_the_configured_training():
 
 def test_source_teacher_denoises_held_out_faces():
     """At sigma 0.5 its x0 is far nearer to the truth than the noisy image or the mean face."""
-    faces = to_tensor(render("faces", 0, range(1_000_000, 1_000_032)).images)
+    faces = to_tensor(render("faces", 0, range(1_000_000, 1_000_032), 64).images)
     network = load_backbone(SHIPPED_SOURCE_TEACHER)
     x0 = network.codec.encode(faces)
     eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
@@ -93,6 +96,26 @@ def test_source_teacher_denoises_held_out_faces():
         error = (network(add_noise(x0, eps, sigma), sigma) - x0).square().mean()
     assert error < 0.1 * 0.25
     assert error < 0.2 * (x0 - x0.mean(0)).square().mean()
+
+
+def test_the_faces_student_s_card_names_the_configured_training():
+    variant = load_config("configs/source.yaml").variants["DMD2"]
+    card, training = (SHIPPED_SOURCE_STUDENT / "README.md").read_text(), variant.training
+    assert f"student updates: {training.student_updates:,}" in card
+    assert f"training images seen: {training.student_updates * training.batch_size:,}" in card
+    assert f"network evaluations an image: {variant.nfe}" in card
+
+
+def test_the_faces_student_draws_faces_in_three_steps():
+    """Ten times nearer to faces than babies are."""
+    network = load_feature_network(SHIPPED_FEATURE_NETWORK)
+    drawn = UnidadPipeline.from_pretrained(SHIPPED_SOURCE_STUDENT)(
+        batch_size=100, seed=0, output_type="np"
+    )
+    real = network.features(render("faces", 0, range(100), 64).images)["pooled"]
+    babies = network.features(render("babies", 0, range(100), 64).images)["pooled"]
+    found = network.features(np.asarray(drawn.images))["pooled"]
+    assert frechet_distance(found, real) < 0.1 * frechet_distance(babies, real)
 
 
 def test_feature_network_separates_domains():

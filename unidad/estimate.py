@@ -8,7 +8,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from unidad.config.run import SOURCE_TEACHER
+from unidad.config.names import SOURCE_TEACHER
 from unidad.plan import Plan
 from unidad.rates import SAMPLING, Key, Rates
 from unidad.shipped import origin_folder

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unidad.config.images import Archive, SourceData, Target
-from unidad.config.run import ORIGINS, SOURCE, SOURCE_TEACHER, MethodSettings, RunSpec
+from unidad.config.names import ORIGINS, SOURCE, SOURCE_TEACHER, SOURCE_TEACHER_LABEL
+from unidad.config.run import MethodSettings, RunSpec
 from unidad.experiment.config import Config
 from unidad.files import atomic_file, local_path
 from unidad.methods.specs import run_spec
 from unidad.tasks import TASKS
-from unidad.tasks.rows import SOURCE_TEACHER_LABEL, Row, Run
+from unidad.tasks.rows import Row, Run
 
 DOWNLOADS = "data/downloads"
 """Where downloaded archives lie: all experiments share them."""

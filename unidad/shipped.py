@@ -8,6 +8,7 @@ from unidad.errors import UserError
 
 WEIGHTS = Path(__file__).parent / "weights"
 SHIPPED_SOURCE_TEACHER = WEIGHTS / "synthetic-faces-source"
+SHIPPED_SOURCE_STUDENT = WEIGHTS / "synthetic-faces-student"
 SHIPPED_FEATURE_NETWORK = WEIGHTS / "synthetic-faces-features"
 SHIPPED_SCENE_SOURCE = WEIGHTS / "synthetic-scenes-source"
 SHIPPED_SCENE_STUDENT = WEIGHTS / "synthetic-scenes-student"

@@ -27,8 +27,10 @@ def test_plan_writes_specifications_once(config, told):
 def test_mistakes_in_a_configuration(config, complains):
     complains(("plan", "--config", "no.yaml"), "no.yaml: no such configuration file")
     plan = ("plan", "--write", "--config")
-    complains((*plan, config(experimnt="x")), "tiny.yaml: experimnt: unknown key")
-    complains((*plan, config(resolution=33)), "tiny.yaml: resolution: ", "16, found 33")
+    complains(
+        (*plan, config(experimnt="x")), "tiny.yaml, line ", "experimnt: unknown key; did you mean"
+    )
+    complains((*plan, config(resolution=33)), "tiny.yaml, line 2: resolution: ", "16, found 33")
     complains(("report", "--config", config()), "results/tiny/metrics/", "no such metrics")
 
 

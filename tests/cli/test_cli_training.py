@@ -19,10 +19,10 @@ def typo(values):
         (
             "finetune",
             typo,
-            ("spec.json: variant.training.lerning_rate: unknown key",),
+            ("spec.json, line ", "variant.training.lerning_rate: unknown key; did you mean"),
         ),
         ("finetune", lambda v: v.pop("data"), ("spec.json: data: this key is missing",)),
-        ("finetune", lambda v: v.update(seed="x"), ("spec.json: seed: ", "found 'x'")),
+        ("finetune", lambda v: v.update(seed="x"), ("spec.json, line 5: seed: ", "found 'x'")),
         ("finetune", lambda v: v.update(data="no.npz"), ("no.npz: no such image set",)),
         ("finetune", lambda v: v.update(resolution=32), ("images are 16x16", "wants 32x32")),
         ("finetune", lambda v: v.update(student="no"), ("no/unet/config.json: no such file",)),
@@ -36,9 +36,9 @@ def test_mistakes_in_a_run_specification(spec, complains, method, change, words)
 def test_a_specification_that_is_none(complains):
     complains(("train", "no.json", "--out", "run"), "no.json: no such run specification")
     Path("text.json").write_text("hello")
-    complains(("train", "text.json", "--out", "run"), "text.json: ", "dictionary")
+    complains(("train", "text.json", "--out", "run"), "text.json: ", "a mapping of keys")
     Path("broken.json").write_text('{"seed": [')
-    complains(("train", "broken.json", "--out", "run"), "broken.json: not valid JSON")
+    complains(("train", "broken.json", "--out", "run"), "broken.json, line 1: not valid JSON")
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_files_extend_files(load):
         ({"extends": 3, "experiment": "x"}, "extends: the path of a configuration file, found 3"),
         (
             {"extends": "base.yaml", "experiment": "x", "variants": {"A": {"like": "B"}}},
-            "own.yaml: variants.A.like: 'B' is none of FT, U",
+            "own.yaml, line 5: variants.A.like: 'B' is none of FT, U",
         ),
         (
             BASE | {"variants": {"A": {"like": "B"}, "B": {"like": "A"}}},
@@ -82,7 +82,7 @@ def test_files_extend_files(load):
         ),
         (
             {"extends": "base.yaml", "experiment": "x", "variants": {"A": {"like": "FT", "a": 1}}},
-            "own.yaml: variants.A.a: unknown key",
+            "own.yaml, line 6: variants.A.a: unknown key",
         ),
     ],
 )

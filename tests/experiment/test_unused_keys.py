@@ -11,7 +11,7 @@ SUBJECT = {"targets": {"cat": {"subject": "cat"}}, "variants": FT, "personalisat
 @pytest.mark.parametrize(
     ("base", "changes", "line"),
     [
-        (DOMAIN, {"source_student": "train"}, "source_student: few-shot generation does not"),
+        (DOMAIN, {"source_student": "train"}, "source_student: few-shot generation trains it as a"),
         (SUBJECT, {"evaluation": {"samples": 99}}, "evaluation.samples: personalisation does not"),
         (SUBJECT, {"evaluation": {"reference_images": 99}}, "evaluation.reference_images: person"),
         (SUBJECT, {"intra_lpips": {"members": 9}}, "intra_lpips: personalisation does not"),

@@ -38,7 +38,7 @@ def test_unknown_networks_and_keys_are_named(tmp_path):
     for values, complaint in (
         ({"mode": "tidy"}, "mode: Input should be 'legacy_pytorch' or 'clean', found 'tidy'"),
         ({"net": "vgg"}, "net: unknown key"),
-        (["vgg"], "Input should be a valid dictionary"),
+        (["vgg"], "Input should be a mapping of keys"),
     ):
         (tmp_path / "config.json").write_text(json.dumps({"published": values}))
         with pytest.raises(UserError, match=rf"config.json: published: {complaint}"):

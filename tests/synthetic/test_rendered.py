@@ -8,7 +8,7 @@ import pytest
 from folder_hashes import tree
 from PIL import Image
 
-from unidad.config.section import validate
+from unidad.config.mistakes import validate
 from unidad.data import prepared
 from unidad.data.image_set import ImageSet
 from unidad.data.prepared import read_manifest
@@ -126,7 +126,7 @@ def test_same_inputs_same_bytes_whatever_the_date_and_place(tmp_path, monkeypatc
     [
         ({"reference_images": 0}, "reference_images: Input should be greater than or equal to 1"),
         ({"held_out_images": 1_000_001}, "should be less than or equal to 1000000, found 1000001"),
-        ({"shots": ()}, "shots: Tuple should have at least 1 item"),
+        ({"shots": ()}, "shots: Input should be a list of at least 1 item"),
         ({"shots": (0, 5)}, "shots.0: Input should be greater than or equal to 1, found 0"),
     ],
 )

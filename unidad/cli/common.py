@@ -106,7 +106,7 @@ def section_of(
     Raises:
         UserError: a value out of range, or a key is missing.
     """
-    from unidad.config.section import validate
+    from unidad.config.mistakes import validate
 
     own = {key: value for key, value in given.items() if key in section.model_fields}
     return validate(section, own, str(options.settings or "options"))

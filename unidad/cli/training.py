@@ -113,7 +113,7 @@ def _draw(options: argparse.Namespace) -> tuple[ImageSet, dict]:
 
 def _draw_prompts(options: argparse.Namespace) -> tuple[ImageSet, dict]:
     from unidad.config.evaluation import PromptGrid
-    from unidad.config.section import validate
+    from unidad.config.mistakes import validate
     from unidad.prompt_sampling import draw_grid, load_text_to_image_model
 
     if options.out.suffix != ".npz":

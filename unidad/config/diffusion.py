@@ -6,7 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from unidad.config.section import Count, Positive, Section
+from unidad.config.section import NUMBER, Count, Number, Positive, Section
+
+PAPER_RESOLUTION, STUDENT_SIGMA_MAX, STUDENT_SIGMA_MIN = 256, 80.0, 0.5
+"""Of the paper (SPEC section 3)."""
 
 
 class Diffusion(Section):
@@ -18,14 +21,14 @@ class Diffusion(Section):
     """Highest noise level: pure noise, where sampling starts."""
     rho: Positive = 7.0
     """Spacing of the Karras levels."""
-    levels: Count = 1000
+    levels: Annotated[int, Field(ge=1, le=1_000_000), NUMBER] = 1000
     """Number of levels that training draws from."""
     spacing: Literal["karras", "lognormal", "timesteps"] = "karras"
     """Which levels training draws from: Karras levels (the paper, 256x256), the quantiles of a
     log-normal distribution, or the network's own timesteps, whose range then replaces sigma_min and
     sigma_max (personalisation: there the default, and nothing else will do). The same sigma
     destroys far more of a 32x32 image, so small images want lower levels."""
-    lognormal_mean: float | None = None
+    lognormal_mean: Number | None = None
     """Mean of log sigma, with spacing lognormal; null: -0.8 at 32x32, sigma in proportion to the
     resolution."""
     lognormal_std: Positive = 1.6
@@ -39,6 +42,37 @@ class Diffusion(Section):
     sigma_data: Positive | None = 0.5
     """The denoising loss weights the x0 error by sigma^-2 + sigma_data^-2; null: by sigma^-2, the
     plain error of the noise (personalisation)."""
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        """The levels of spacing timesteps are the network's own."""
+        if self.spacing != "timesteps" and self.sigma_min >= self.sigma_max:
+            raise ValueError(
+                f"sigma_min: {self.sigma_min:g} is not below sigma_max, {self.sigma_max:g}"
+            )
+        return self
+
+    def student_range(self, resolution: int, highest: float | None = None) -> tuple[float, float]:
+        """First and last level of the few-step student: in proportion to the resolution.
+
+        Args:
+            resolution: of the images, in pixels.
+            highest: the network's own level, with spacing timesteps.
+
+        Raises:
+            ValueError: the first is below the last.
+        """
+        ratio = resolution / PAPER_RESOLUTION
+        own = STUDENT_SIGMA_MAX * ratio if highest is None else highest
+        first = own if self.student_sigma_max is None else self.student_sigma_max
+        last = self.student_sigma_min
+        last = STUDENT_SIGMA_MIN * ratio if last is None else last
+        if first < last:
+            raise ValueError(
+                f"diffusion.student_sigma_max: {first:g} is below student_sigma_min, {last:g} at "
+                f"{resolution}x{resolution}"
+            )
+        return first, last
 
     def unused(self, few_step: bool, text_to_image: bool) -> set[str]:
         """Keys that neither a training depends on nor its exported model's sampler.
@@ -69,9 +103,12 @@ class Network(Section):
     """Principal components of the patches of unshuffle x unshuffle pixels that the network works
     on, of the 3 unshuffle^2 there are; found on training images. It sees each in units of its own
     deviation (EDM's preconditioning). null: the pixels themselves."""
-    channels: tuple[Annotated[int, Field(ge=16, multiple_of=16)], ...] = (64, 128, 128)
+    channels: Annotated[
+        tuple[Annotated[int, Field(ge=16, le=4096, multiple_of=16), NUMBER], ...],
+        Field(min_length=1),
+    ] = (64, 128, 128)
     """Channels of the blocks, at halving resolutions; attention in the last one."""
-    layers: Count = 1
+    layers: Annotated[int, Field(ge=1, le=64), NUMBER] = 1
     """Residual blocks at each resolution."""
     prediction_type: Literal["epsilon", "v_prediction", "sample"] = "v_prediction"
     """What the U-Net predicts."""
@@ -82,3 +119,17 @@ class Network(Section):
         if self.components is not None and self.components > most:
             raise ValueError(f"components: unshuffle {self.unshuffle} makes no more than {most}")
         return self
+
+    def check(self, resolution: int) -> None:
+        """Whether images of a resolution can be halved as often as the blocks want it.
+
+        Raises:
+            ValueError: they cannot.
+        """
+        side, halvings = resolution // self.unshuffle, len(self.channels) - 1
+        if side % 2**halvings:
+            raise ValueError(
+                f"network.channels: {halvings + 1} blocks halve an image {halvings} times, which "
+                f"{side}x{side} pixels (resolution {resolution} by unshuffle {self.unshuffle}) "
+                "cannot be; give fewer"
+            )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from unidad.config.section import Count, Positive, Section, Seed
+from unidad.config.section import NUMBER, Count, Positive, Section, Seed
 
 
 class PublishedFeatures(Section):
@@ -21,7 +21,7 @@ class PublishedFeatures(Section):
 class IntraLpips(Section):
     """What the definition of Intra-LPIPS leaves open (see unidad.metrics.perceptual)."""
 
-    members: Annotated[int, Field(ge=2)] = 100
+    members: Annotated[int, Field(ge=2), NUMBER] = 100
     """Samples of a cluster that count: the first ones, in order of generation."""
     small_clusters: Literal["zero", "skip"] = "zero"
     """Clusters with fewer than two samples count 0, as in the released code (a model that ignores a
@@ -33,9 +33,9 @@ class IntraLpips(Section):
 class Evaluation(Section):
     """Sampling and metrics."""
 
-    samples: Annotated[int, Field(ge=16)] = 2000
+    samples: Annotated[int, Field(ge=16), NUMBER] = 2000
     """Images drawn for each row."""
-    reference_images: Annotated[int, Field(ge=16)] = 5000
+    reference_images: Annotated[int, Field(ge=16), NUMBER] = 5000
     """Held-out images of each synthetic target."""
     batch_size: Count = 64
     """Images sampled at once; does not change them."""
@@ -43,6 +43,11 @@ class Evaluation(Section):
     """Seed of the samples' noise: the same for every method."""
     source_nfe: Count = 25
     """Evaluations of the unadapted source teacher's row."""
+    source_student_nfe: Count = 3
+    """Evaluations of the unadapted source student's row (personalisation: 1)."""
+    source_sampler: Literal["ddim", "heun"] = "ddim"
+    """How a source teacher draws that is trained here; heun (EDM) needs an odd source_nfe. One that
+    is given draws as its folder says."""
 
 
 class PromptGrid(Section):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from unidad.config.section import Count, Section, Unit
+from unidad.config.section import NUMBER, Count, Section, Text, Unit
 from unidad.errors import UserError
 from unidad.files import local_path
 
@@ -25,7 +25,7 @@ ARCHIVE_NAME = re.compile(r"(?i)\.(zip|tar|tgz|tar\.(gz|bz2|xz))$")
 class Archive(Section):
     """Images in a zip or tar archive, on this machine or on a server."""
 
-    url: str
+    url: Text
     """Its address (http, https, file), or its path."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = None
     """SHA-256 of the archive; a download must have one. `sha256sum` and `unidad fetch` tell it."""
@@ -59,11 +59,15 @@ def _tag_of_images(value: Any) -> str:
 
 
 Images = Annotated[
-    Annotated[str, Tag("a path")] | Annotated[Archive, Tag("an archive")],
+    Annotated[Text, Tag("a path")] | Annotated[Archive, Tag("an archive")],
     Discriminator(_tag_of_images),
     BeforeValidator(_as_archive),
 ]
 """A folder, or an archive: its path, or `url`, `sha256` and `inside`."""
+
+
+BabyShare = Annotated[float, Field(ge=0, le=0.5), NUMBER]
+"""As many faces again lie between adults and babies, so half of them is the most."""
 
 
 class SourceData(Section):
@@ -71,7 +75,7 @@ class SourceData(Section):
 
     images: Count = 50000
     """Images of the source set; of a folder the first so many."""
-    babies: Unit = 0.05
+    babies: BabyShare = 0.05
     """Share of baby-like source faces: rare modes that make `babies` a near target."""
     sunglasses: Unit = 0.05
     """Share of source faces with sunglasses, which makes `sunglasses` a near target."""
@@ -94,7 +98,7 @@ class Target(Section):
     """A synthetic domain of the embedded benchmark."""
     subject: Literal[tuple(SUBJECTS)] | None = None
     """A subject of the synthetic scenes (personalisation)."""
-    class_word: str | None = None
+    class_word: Text | None = None
     """What the subject in one's own folder is, in a word that the tokenizer knows: cat, stuffed
     animal."""
     live: bool | None = None

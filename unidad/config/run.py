@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from functools import reduce
 from pathlib import Path
-from typing import ClassVar, Generic, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from unidad.config.diffusion import Diffusion, Network
-from unidad.config.section import Count, Section, merged
+from unidad.config.names import ORIGINS, SOURCE_TEACHER
+from unidad.config.section import DISTINCT, Count, Section, Seed, Text, merged
 from unidad.config.text_to_image import TextToImage
 from unidad.config.training import WATCHING, Training
-
-SOURCE = "source"
-SOURCE_TEACHER = "source_teacher"
-SOURCE_STUDENT = "source_student"
-ORIGINS = (SOURCE_TEACHER, SOURCE_STUDENT)
 
 
 class MethodSettings(Section):
@@ -34,12 +29,12 @@ class MethodSettings(Section):
 
     nfe: Count
     """Network evaluations an image, in training (few-step students) and in the table."""
-    extra_nfe: tuple[Count, ...] = ()
+    extra_nfe: Annotated[tuple[Count, ...], DISTINCT] = ()
     """Further numbers of evaluations to measure, for the plot of quality against NFE."""
     domain: Literal["target", "source"] = "target"
     """Train on each target's shots, or once on the source set."""
     student: str = SOURCE_TEACHER
-    """Where the student's weights start: source_teacher, source_student (personalisation) or
+    """Where the student's weights start: source_teacher, source_student or
     `<label>`."""
     training: Training = Training()
     """Settings that differ from the top-level `training`."""
@@ -111,13 +106,13 @@ class RunSpec(Section, Generic[S]):
 
     target: str
     """Target name, or `source`."""
-    shots: int | None
+    shots: Count | None
     """Training images; null for the source set."""
     label: str
     """The variant's label in tables."""
-    seed: int
+    seed: Seed
     """Seed of every random draw of the run."""
-    data: str
+    data: Text
     """Path of the training image set."""
     student: str | None
     """Model folder the student starts from; null: a fresh network."""
@@ -125,7 +120,7 @@ class RunSpec(Section, Generic[S]):
     """Model folder of the (source) teacher."""
     target_teacher: str | None = None
     """Model folder of a pre-adapted, frozen target teacher."""
-    resolution: int
+    resolution: Count
     """Of the images, in pixels."""
     network: Network = Network()
     """Architecture of a fresh network."""
@@ -137,7 +132,7 @@ class RunSpec(Section, Generic[S]):
     """Prompts and settings of text-conditioned networks; null: unconditional ones."""
 
     @model_validator(mode="after")
-    def _taught(self) -> Self:
+    def _fits(self) -> Self:
         named = self.variant.origins()
         missing = [role for role in named if role != "student" and getattr(self, role) is None]
         if missing:
@@ -148,8 +143,12 @@ class RunSpec(Section, Generic[S]):
             raise ValueError(
                 f"method {self.variant.method} needs text_to_image.prompts, one with the rare token"
             )
+        if self.student is None:
+            self.network.check(self.resolution)
         if self.text_to_image is not None:
             _check_text_to_image(self)
+        elif self.diffusion.spacing != "timesteps":
+            self.diffusion.student_range(self.resolution)
         return self
 
     def unused(self) -> set[str]:
@@ -200,8 +199,3 @@ def _check_text_to_image(spec: RunSpec) -> None:
         raise ValueError(f"method {variant.method} has no text_to_image.prior; leave it out")
     if spec.text_to_image.prior is not None and spec.text_to_image.prompts is None:
         raise ValueError("text_to_image.prior needs text_to_image.prompts")
-
-
-def slug(label: str) -> str:
-    """A label as a part of a path: `Uni-DAD (no GAN)` → `uni-dad-no-gan`."""
-    return re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")

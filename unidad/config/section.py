@@ -1,103 +1,88 @@
-"""What every section of settings is, and how a mistake in one becomes one line."""
+"""What every section of settings is, and the kinds of values that sections share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+import re
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+)
 
-from unidad.errors import UserError
+MOST = 2**63 - 1
+"""The largest whole number that random generators and arrays take."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+PATTERNS = {
+    r"\S": "a text that is not empty",
+    r"^[A-Za-z0-9_-]+$": "a name of letters, digits, _ and -",
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "a name of letters, digits, _, - and ., not first a sign",
+    r"^[0-9a-fA-F]{64}$": "a SHA-256: 64 digits from 0 to f",
+}
+"""Patterns of texts → what they allow, in words."""
 
-Unit = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Seed = Annotated[int, Field(ge=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
+
+def _number(value: Any) -> Any:
+    """Python's booleans are numbers, too, but nobody's here."""
+    if isinstance(value, bool):
+        raise ValueError("Input should be a number, not true or false")
+    if isinstance(value, int) and abs(value) > MOST:
+        raise ValueError(f"Input should be at most {MOST}")
+    return value
+
+
+def _distinct(values: tuple) -> tuple:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value} stands twice; each counts once")
+    return values
+
+
+NUMBER = BeforeValidator(_number)
+"""Beside the limits of a number: what looks like one to Python alone is none."""
+DISTINCT = AfterValidator(_distinct)
+"""A list whose values differ."""
+Number = Annotated[float, NUMBER]
+Unit = Annotated[float, Field(ge=0, le=1), NUMBER]
+Decay = Annotated[float, Field(ge=0, lt=1), NUMBER]
+Positive = Annotated[float, Field(gt=0), NUMBER]
+NotNegative = Annotated[float, Field(ge=0), NUMBER]
+Seed = Annotated[int, Field(ge=0), NUMBER]
+Whole = Annotated[int, Field(ge=0), NUMBER]
+Count = Annotated[int, Field(ge=1), NUMBER]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+Text = Annotated[str, Field(pattern=r"\S")]
 
 
 class Section(BaseModel):
-    """A frozen section that knows all its keys."""
+    """A frozen section that knows all its keys; its numbers are finite, its texts printable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    @field_validator("*")
+    @classmethod
+    def _printable(cls, value: Any) -> Any:
+        """Neither files nor tables can hold a text's control characters."""
+        for text in value if isinstance(value, (tuple, dict)) else (value,):
+            if isinstance(text, str) and CONTROL.search(text):
+                raise ValueError(f"{text!r} holds a control character; leave it out")
+        return value
 
 
 def merged(base: dict, over: dict) -> dict:
-    """One mapping over another: mappings inside are merged likewise, all else is replaced."""
-    both = {
-        key: merged(base[key], value)
-        for key, value in over.items()
-        if isinstance(value, dict) and isinstance(base.get(key), dict)
-    }
-    return base | over | both
+    """One mapping over another: mappings inside are merged likewise, all else is replaced.
 
-
-def read_yaml(path: str | Path, what: str, form: str = "YAML") -> object:
-    """What a YAML (or JSON) file holds.
-
-    Args:
-        path: of the file.
-        what: it is, as in "no such ...".
-        form: as in "not valid ...".
-
-    Raises:
-        UserError: no such file, or it cannot be read.
+    A key that both have is the latter's: it knows the line of its value.
     """
-    try:
-        return yaml.safe_load(Path(path).read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such {what}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid {form}: {' '.join(str(error).split())}") from None
-
-
-def validate(model: type[Section], raw: object, where: str) -> Any:
-    """A section from a mapping.
-
-    Raises:
-        UserError: one line for each mistake: where, key, value, what is allowed.
-    """
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        problems = {_key(problem, raw): problem for problem in error.errors()}
-        lines = [
-            _line(where, ".".join(key), problem)
-            for key, problem in problems.items()
-            if not _is_echo(key, problems)
-        ]
-        raise UserError("\n".join(lines)) from None
-
-
-def _key(problem: dict, raw: Any) -> tuple[str, ...]:
-    """Where a problem is in what was given, without pydantic's names of a union's members."""
-    key = []
-    for part in problem["loc"]:
-        if (isinstance(raw, dict) and part in raw) or isinstance(raw, (list, tuple)):
-            raw = raw[part]
-            key.append(str(part))
-        elif problem["type"] == "missing" and part is problem["loc"][-1]:
-            key.append(str(part))
-    return tuple(key)
-
-
-def _is_echo(key: tuple[str, ...], keys: Iterable[tuple[str, ...]]) -> bool:
-    """A default's mistake seen again in each variant, or a list's because of an item's."""
-    inherited = key[0:1] == ("variants",) and key[2:] in keys
-    return inherited or any(key and other != key and other[: len(key)] == key for other in keys)
-
-
-def _line(where: str, key: str, problem: dict) -> str:
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        return f"{where}: {key}: unknown key; see the keys in workflow/schemas/config.schema.json"
-    if problem["type"] == "missing":
-        return f"{where}: {key}: this key is missing"
-    if not key:
-        return f"{where}: {message}"
-    if isinstance(problem["input"], (dict, Section)):
-        return f"{where}: {key}: {message}"
-    return f"{where}: {key}: {message}, found {problem['input']!r}"
+    own = {key: key for key in over}
+    both = {own.get(key, key): value for key, value in base.items()} | over
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            both[key] = merged(base[key], value)
+    return both

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from unidad.config.section import Count, Positive, Section, Unit
+from unidad.config.section import Count, Positive, Section, Text, Unit
 
 
 class Lora(Section):
@@ -23,9 +23,9 @@ class Lora(Section):
 class Prompts(Section):
     """What text-conditioned networks read."""
 
-    class_word: str
+    class_word: Text
     """The subject's class: cat, stuffed animal."""
-    rare_token: str = "prt"
+    rare_token: Text = "prt"
     """The word that comes to stand for the subject."""
     target: str
     """Prompt of the subject, with both: a prt cat."""
@@ -35,13 +35,13 @@ class Prompts(Section):
     @model_validator(mode="after")
     def _name_the_subject(self) -> Prompts:
         for key, word in (("rare_token", self.rare_token), ("class_word", self.class_word)):
-            if not _mentions(self.target, word):
+            if not mentions(self.target, word):
                 raise ValueError(f"target: '{self.target}' does not contain {key} '{word}'")
-        if not _mentions(self.source, self.class_word):
+        if not mentions(self.source, self.class_word):
             raise ValueError(
                 f"source: '{self.source}' does not contain class_word '{self.class_word}'"
             )
-        if _mentions(self.source, self.rare_token):
+        if mentions(self.source, self.rare_token):
             raise ValueError(
                 f"source: '{self.source}' contains rare_token '{self.rare_token}', "
                 "which means nothing to the source teacher"
@@ -49,14 +49,15 @@ class Prompts(Section):
         return self
 
 
-def _mentions(prompt: str, phrase: str) -> bool:
+def mentions(prompt: str, phrase: str) -> bool:
+    """Whether a prompt holds a phrase as words of its own."""
     return re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", prompt) is not None
 
 
 class Prior(Section):
     """Prior preservation (DreamBooth): a second denoising loss, on images of the class."""
 
-    images: str
+    images: Text
     """Path of an image set of the class, read with the source prompt."""
     weight: Positive = 1.0
     """Of the loss prior_preservation."""
@@ -74,7 +75,7 @@ class TextToImage(Section):
     guidance_scale: Positive = 7.5
     """Classifier-free guidance of the teachers, and of many-step sampling; 1 turns it off. Student
     and fake score have none."""
-    unet_weights: str | None = None
+    unet_weights: Text | None = None
     """A bare U-Net state dict for the student in place of its folder's own: a distilled release."""
     fake_score_start: Literal["student", "teacher"] = "student"
     """Whose weights the fake score starts from: a pre-distilled student is no longer its

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from unidad.config.section import Count, NotNegative, Positive, Section, Unit
+from unidad.config.section import (
+    DISTINCT,
+    NUMBER,
+    Count,
+    Decay,
+    NotNegative,
+    Positive,
+    Section,
+    Whole,
+)
 
 SAVINGS = (
     "gradient_accumulation",
@@ -27,7 +36,7 @@ class Training(Section):
 
     student_updates: Count = 1000
     """Updates of the student: the budget."""
-    batch_size: Count = 8
+    batch_size: Annotated[int, Field(ge=1, le=100_000), NUMBER] = 8
     """Images in an update, shared by the processes of a run on several GPUs."""
     gradient_accumulation: Count = 1
     """Parts that a process computes its images of an update in, one after the other: for less
@@ -45,19 +54,19 @@ class Training(Section):
     """Keep the student's moving average in the host's memory."""
     learning_rate: Positive = 1e-4
     """AdamW's rate after the warm-up."""
-    beta1: Unit = 0.9
+    beta1: Decay = 0.9
     """AdamW's first-moment decay."""
-    beta2: Unit = 0.999
+    beta2: Decay = 0.999
     """AdamW's second-moment decay."""
     weight_decay: NotNegative = 0.01
     """AdamW's decoupled weight decay."""
-    warmup_updates: Annotated[int, Field(ge=0)] = 50
+    warmup_updates: Whole = 50
     """Updates over which a network's rate rises to its value, counted for each network alone."""
-    decay_updates: Annotated[int, Field(ge=0)] = 0
+    decay_updates: Whole = 0
     """Final student updates over which the rates fall linearly to zero; 0 keeps them constant."""
     gradient_clip: Positive = 10.0
     """Largest gradient norm of a network."""
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.995
+    ema_decay: Decay = 0.995
     """Decay of the student's moving average, which is what is sampled and saved; 0 turns it off
     (the original keeps none)."""
     horizontal_flip: bool = True
@@ -69,14 +78,14 @@ class Training(Section):
     does not compile here runs as it is, with a warning."""
     checkpoint_every: Count = 200
     """Student updates between checkpoints."""
-    sample_every: Annotated[int, Field(ge=0)] = 500
+    sample_every: Whole = 500
     """Student updates between sample grids; 0 draws none."""
-    snapshots: Annotated[int, Field(ge=0)] = 0
+    snapshots: Whole = 0
     """Copies of the student kept at equal distances before the end, and measured: the report's
     plot of quality against updates, and its best checkpoint beside the last."""
     log_every: Count = 10
     """Student updates between lines of the training log."""
-    trackers: tuple[Literal["tensorboard", "wandb"], ...] = ("tensorboard",)
+    trackers: Annotated[tuple[Literal["tensorboard", "wandb"], ...], DISTINCT] = ("tensorboard",)
     """Experiment trackers, through accelerate, beside the CSV log."""
 
     @model_validator(mode="after")

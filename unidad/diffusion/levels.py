@@ -10,8 +10,6 @@ from torch import Tensor
 from unidad.config.diffusion import Diffusion
 from unidad.diffusion.draws import integers
 
-PAPER_RESOLUTION, STUDENT_SIGMA_MAX, STUDENT_SIGMA_MIN = 256, 80.0, 0.5
-"""Of the paper (SPEC section 3)."""
 LOGNORMAL_MEAN = -0.8
 """Mean of log sigma at 32x32: one level in eight lies above 3, where such an image is lost."""
 
@@ -45,15 +43,16 @@ def of_network(diffusion: Diffusion, trained: Tensor, resolution: int) -> Diffus
         diffusion: the section.
         trained: levels that the network was trained at, (T,), ascending.
         resolution: of its images, in pixels.
+
+    Raises:
+        ValueError: the student's first level is below its last.
     """
     low, high = trained[0].item(), trained[-1].item()
     own = diffusion.spacing == "timesteps"
-    wanted = {
-        "student_sigma_max": high if own else STUDENT_SIGMA_MAX * resolution / PAPER_RESOLUTION,
-        "student_sigma_min": STUDENT_SIGMA_MIN * resolution / PAPER_RESOLUTION,
-        "lognormal_mean": LOGNORMAL_MEAN + math.log(resolution / 32),
-    }
-    found = {key: value for key, value in wanted.items() if getattr(diffusion, key) is None}
+    first, last = diffusion.student_range(resolution, high if own else None)
+    found = {"student_sigma_max": first, "student_sigma_min": last}
+    if diffusion.lognormal_mean is None:
+        found["lognormal_mean"] = LOGNORMAL_MEAN + math.log(resolution / 32)
     found |= {"sigma_min": low, "sigma_max": high} if own else {}
     return diffusion.model_copy(update=found)
 

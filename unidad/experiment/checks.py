@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from unidad.config.images import RENDERED_UP_TO
-from unidad.config.run import ORIGINS, SOURCE, MethodSettings
+from unidad.config.names import ORIGINS, SOURCE
+from unidad.config.run import MethodSettings
 
 if TYPE_CHECKING:
     from unidad.experiment.config import Config

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Self, Union
 
 from pydantic import Field, model_validator
 
+from unidad.config import names
 from unidad.config.diffusion import Diffusion, Network
 from unidad.config.distillation import Distillation
 from unidad.config.evaluation import Evaluation, IntraLpips, PublishedFeatures
 from unidad.config.images import SourceData, Target
-from unidad.config.run import ORIGINS, SOURCE, slug
-from unidad.config.section import Count, Section, Seed
+from unidad.config.names import SOURCE
+from unidad.config.section import DISTINCT, NUMBER, Count, Section, Seed, Text
 from unidad.config.training import Training
 from unidad.experiment import checks
 from unidad.experiment.personalisation import Personalisation
@@ -32,22 +32,22 @@ class Config(Section):
 
     experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     """Its name: results go to results/<experiment>/."""
-    resolution: Annotated[int, Field(ge=16, le=512, multiple_of=16)] = 32
+    resolution: Annotated[int, Field(ge=16, le=512, multiple_of=16), NUMBER] = 32
     """Of all images, in pixels; rendered ones have at most 128."""
     data_seed: Seed = 0
     """Seed of the synthetic data."""
     source: SourceData = SourceData()
     """The source domain."""
-    source_teacher: str = "shipped"
+    source_teacher: Text = "shipped"
     """shipped, train, the path of a model folder (unet/, scheduler/), or of an unconditional
     guided-diffusion checkpoint (.pt, .safetensors), which is imported."""
-    source_student: str = "shipped"
+    source_student: Text = "shipped"
     """Personalisation: the one-step student distilled from the source teacher; shipped, train, or
     the path of a pipeline folder."""
     source_training: Training = Training()
     """How the source teacher is trained where source_teacher is train (personalisation: see
     scene_models)."""
-    feature_network: str = "shipped"
+    feature_network: Text = "shipped"
     """shipped, train, published (Inception and LPIPS), or the path of a folder that
     `unidad train-features` wrote. In personalisation the networks of the protocol synthetic:
     shipped, or train."""
@@ -65,9 +65,9 @@ class Config(Section):
     """Defaults of every variant's distillation."""
     targets: Annotated[dict[str, Target], Field(min_length=1)]
     """Target domains by name."""
-    shots: Annotated[tuple[Count, ...], Field(min_length=1)] = (10,)
+    shots: Annotated[tuple[Count, ...], Field(min_length=1), DISTINCT] = (10,)
     """Numbers of training images."""
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), DISTINCT] = (0,)
     """Training seeds; the table's mean and standard deviation go over them."""
     variants: Annotated[dict[str, AnyMethod], Field(min_length=1)]
     """Rows of the table: label → method and settings."""
@@ -79,16 +79,8 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for name in self.targets:
-            if name == SOURCE or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-                raise ValueError(
-                    f"targets: '{name}' is not usable as a name: letters, digits, _ and -, "
-                    f"not '{SOURCE}'"
-                )
-        slugs = [slug(label) for label in self.variants]
-        for label, name in zip(self.variants, slugs, strict=True):
-            if not name or slugs.count(name) > 1 or label in (*ORIGINS, "online", "none"):
-                raise ValueError(f"variants: the label '{label}' is reserved, empty or not unique")
+        names.check_targets(self.targets)
+        names.check_labels(self.variants)
         for label, variant in self.variants.items():
             checks.check_origins(label, variant, self.variants)
         TASKS[self.task].check(self)

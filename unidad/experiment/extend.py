@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from unidad.config.section import merged, read_yaml
-from unidad.errors import UserError
+from unidad.config.reading import mapping, place_of, read_yaml
+from unidad.config.section import merged
+from unidad.errors import UserError, meant
 
 WHOLE = ("targets", "variants")
 """Lists of what is compared: given, they replace the extended file's; all else is laid over it."""
@@ -33,17 +34,15 @@ def extended(raw: dict, where: str, folder: Path, files: tuple[Path, ...] = ()) 
 
 
 def _base(raw: dict, where: str, folder: Path, files: tuple[Path, ...]) -> dict:
-    name = raw["extends"]
+    name, place = raw["extends"], place_of(raw, ("extends",), where)
     if not isinstance(name, str):
-        raise UserError(f"{where}: extends: the path of a configuration file, found {name!r}")
+        raise UserError(f"{place}: extends: the path of a configuration file, found {name!r}")
     if "experiment" not in raw:
         raise UserError(f"{where}: experiment: this key is missing; an extended one has its own")
     path = (folder / name).resolve()
     if path in files:
-        raise UserError(f"{where}: extends: {name} leads back to itself")
-    base = read_yaml(path, f"configuration file, which {where} extends")
-    if not isinstance(base, dict):
-        raise UserError(f"{path}: expected a mapping of keys, found {type(base).__name__}")
+        raise UserError(f"{place}: extends: {name} leads back to itself")
+    base = mapping(read_yaml(path, f"configuration file, which {where} extends"), str(path))
     return extended(base, str(path), path.parent, (*files, path))
 
 
@@ -69,12 +68,18 @@ class Rows:
             return row
         name = row["like"]
         if name in before:
-            raise UserError(f"{self.where}: variants.{label}.like: '{name}' is like this one")
+            raise UserError(f"{self._at(label)}: '{name}' is like this one")
         if name in self.own and name != label:
             start = self.written_out(name, (*before, label))
         elif name in self.others:
             start = self.others[name]
         else:
-            allowed = ", ".join(other for other in {**self.own, **self.others} if other != label)
-            raise UserError(f"{self.where}: variants.{label}.like: '{name}' is none of {allowed}")
+            allowed = [other for other in {**self.own, **self.others} if other != label]
+            raise UserError(
+                f"{self._at(label)}: '{name}' is none of {', '.join(allowed)}{meant(name, allowed)}"
+            )
         return merged(start, {key: value for key, value in row.items() if key != "like"})
+
+    def _at(self, label: str) -> str:
+        place = place_of(self.own, (label, "like"), self.where)
+        return f"{place}: variants.{label}.like"

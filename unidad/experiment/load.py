@@ -7,7 +7,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from unidad.config.section import Section, read_yaml, validate
+from unidad.config.mistakes import validate
+from unidad.config.reading import mapping, place_of, read_yaml
+from unidad.config.section import Section, merged
 from unidad.errors import UserError
 from unidad.experiment.config import Config
 from unidad.experiment.extend import extended
@@ -35,12 +37,10 @@ def parse_config(raw: object, where: str, folder: Path = Path()) -> Config:
         where: what to call it in messages.
         folder: that the path in `extends` starts at.
     """
-    if not isinstance(raw, dict):
-        raise UserError(f"{where}: expected a mapping of keys, found {type(raw).__name__}")
-    raw = extended(raw, where, folder)
+    raw = extended(mapping(raw, where), where, folder)
     _refuse_other_methods(raw, where)
     config = validate(Config, _inherited(raw), where)
-    _refuse_other_tasks(config, where)
+    _refuse_other_tasks(config, raw, where)
     return config
 
 
@@ -56,31 +56,32 @@ def _refuse_other_methods(raw: dict, where: str) -> None:
         for key in (key for key in variant if key not in known):
             users = [name for name, m in METHODS.items() if key in m.Settings.model_fields]
             if users:
+                place = place_of(raw, ("variants", label, key), where)
                 lines.append(
-                    f"{where}: variants.{label}.{key}: method {method} does not use this key; "
+                    f"{place}: variants.{label}.{key}: method {method} does not use this key; "
                     f"{' and '.join(users)} would"
                 )
     if lines:
         raise UserError("\n".join(lines))
 
 
-def _refuse_other_tasks(config: Config, where: str) -> None:
+def _refuse_other_tasks(config: Config, raw: dict, where: str) -> None:
     """A key that the experiment's task does not use, but another would."""
-    others = [task.title for name, task in TASKS.items() if name != config.task]
-    task = TASKS[config.task]
-    lines = [
-        f"{where}: {key}: {task.title} does not use this key; {' and '.join(others)} would"
-        for key in _given(config)
-        if any(fnmatch(key, pattern) for pattern in task.unused_keys)
-    ]
+    others = " and ".join(task.title for name, task in TASKS.items() if name != config.task)
+    task, lines = TASKS[config.task], []
+    for path in _given(config):
+        key = ".".join(path)
+        if any(fnmatch(key, pattern) for pattern in task.unused_keys):
+            place = place_of(raw, path, where)
+            lines.append(f"{place}: {key}: {task.title} does not use this key; {others} would")
     if lines:
         raise UserError("\n".join(lines))
 
 
-def _given(section: Any, key: str = "") -> Iterator[str]:
-    """Dotted keys that were given, of sections and what is in them."""
-    if key:
-        yield key.removeprefix(".")
+def _given(section: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Keys that were given, of sections and what is in them."""
+    if path:
+        yield path
     if isinstance(section, Section):
         values = {name: getattr(section, name) for name in sorted(section.model_fields_set)}
     elif isinstance(section, dict):
@@ -88,7 +89,7 @@ def _given(section: Any, key: str = "") -> Iterator[str]:
     else:
         return
     for name, value in values.items():
-        yield from _given(value, f"{key}.{name}")
+        yield from _given(value, (*path, name))
 
 
 def _inherited(raw: dict) -> dict:
@@ -105,12 +106,12 @@ def _with_defaults(variant: Any, raw: dict) -> Any:
     method = variant.get("method") if isinstance(variant, dict) else None
     if method not in METHODS:
         return variant
-    merged = dict(variant)
+    whole = dict(variant)
     for section in set(DEFAULTS) & set(METHODS[method].Settings.model_fields):
         defaults, own = raw.get(section) or {}, variant.get(section) or {}
         if isinstance(defaults, dict) and isinstance(own, dict):
-            merged[section] = defaults | own
-    return merged
+            whole[section] = merged(defaults, own)
+    return whole
 
 
 def _with_timesteps(diffusion: Any) -> Any:

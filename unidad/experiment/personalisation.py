@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from unidad.config.section import Count, Positive, Section
+from unidad.config.section import Count, Positive, Section, Text
 from unidad.config.text_to_image import Lora
 from unidad.synthetic.recipes import SceneModels
 
@@ -21,16 +21,16 @@ class PriorImages(Section):
 class Personalisation(Section):
     """Subjects in place of domains: text-to-image networks learn what a rare word stands for."""
 
-    rare_token: str = "prt"
+    rare_token: Text = "prt"
     """The word that comes to stand for the subject; the tokenizer must know it."""
-    prompts: str = "standard"
+    prompts: Text = "standard"
     """What is drawn and measured: standard (the 25 DreamBooth prompts of objects or of live
     subjects), or a file of one's own, one prompt a line with {} for the subject."""
     images_per_prompt: Count = 4
     """Images drawn of each prompt."""
     guidance_scale: Positive = 7.5
     """Classifier-free guidance of the teachers and of many-step sampling; 1 turns it off."""
-    student_unet: str | None = None
+    student_unet: Text | None = None
     """Path of a bare U-Net state dict to load over source_student's own: a distilled release."""
     posterior: Literal["mean", "sample"] = "mean"
     """What stands for a training image: the mean of the autoencoder's posterior, or a sample."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unidad.config.evaluation import PublishedFeatures
-from unidad.config.section import validate
+from unidad.config.mistakes import validate
 from unidad.features.contract import Extractor, Together
 from unidad.files import read_json, write_json
 

@@ -13,7 +13,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from unidad import losses
 from unidad.config.distillation import Distillation
-from unidad.config.run import SOURCE_TEACHER, FewStepSettings, RunSpec
+from unidad.config.names import SOURCE_TEACHER
+from unidad.config.run import FewStepSettings, RunSpec
 from unidad.diffusion.draws import uniform
 from unidad.diffusion.levels import draw_levels
 from unidad.diffusion.process import add_noise, per_image

@@ -20,8 +20,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from unidad import losses
-from unidad.config.run import SOURCE_STUDENT, SOURCE_TEACHER, FewStepSettings, RunSpec
-from unidad.config.section import Count, Name, NotNegative, Positive, Unit
+from unidad.config.names import SOURCE_STUDENT, SOURCE_TEACHER
+from unidad.config.run import FewStepSettings, RunSpec
+from unidad.config.section import NUMBER, Count, Name, NotNegative, Positive, Text, Unit, Whole
 from unidad.data.image_set import ImageSet, to_tensor
 from unidad.diffusion.draws import integers, uniform
 from unidad.diffusion.levels import draw_levels
@@ -89,7 +90,7 @@ class EchoDistillSettings(FewStepSettings):
     """Where the student's weights start: source_student, source_teacher or `<label>`."""
     teacher: str = SOURCE_TEACHER
     """Where the teacher's weights start: source_teacher or `<label>`."""
-    features: dict[Name, str] = Field({"clip": "shipped", "encoder": "shipped"})
+    features: dict[Name, Text] = Field({"clip": "shipped", "encoder": "shipped"})
     """Frozen networks by name, each with a discriminator; student and teacher are aligned on
     `clip`. shipped (of `clip` and `encoder`; where source_teacher, or feature_network, is train,
     the one trained with it), or the folder of a CLIP, of a vision transformer such as DINO, or of a
@@ -115,14 +116,14 @@ class EchoDistillSettings(FewStepSettings):
     """The student's learning rate as a multiple of the teacher's."""
     discriminator_learning_rate: Positive = 1e-4
     """AdamW's rate for the discriminators."""
-    echo_rounds: Annotated[int, Field(ge=0)] = 1
+    echo_rounds: Whole = 1
     """Rounds of the echo stage; 0 leaves it out. This and the four below are not published: our
     choice."""
     echo_updates: Count = 200
     """Student updates of a round: the last ones of `training.student_updates`."""
     echo_candidates: Count = 64
     """Images that the student draws at the start of a round."""
-    echo_filter: Annotated[float, Field(gt=0, le=1)] = 0.25
+    echo_filter: Annotated[float, Field(gt=0, le=1), NUMBER] = 0.25
     """Share of them that is kept: those most like the photos in the frozen networks."""
     echo_share: Unit = 0.5
     """Share of the teacher's training images that are kept ones, the others being photos."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from unidad.config.mistakes import validate
+from unidad.config.reading import place_of, read_yaml
 from unidad.config.run import MethodSettings, RunSpec
-from unidad.config.section import merged, read_yaml, validate
-from unidad.errors import UserError
+from unidad.config.section import merged
+from unidad.errors import UserError, meant
 from unidad.files import read_json
 from unidad.methods import METHODS
 
@@ -33,6 +35,10 @@ def run_spec(raw: object, where: str) -> RunSpec:
     variant = raw.get("variant") if isinstance(raw, dict) else None
     named = variant.get("method") if isinstance(variant, dict) else getattr(variant, "method", None)
     if variant is not None and named not in METHODS:
-        raise UserError(f"{where}: variant.method: {named!r} is none of {', '.join(METHODS)}")
+        place = place_of(raw, ("variant", "method"), where)
+        raise UserError(
+            f"{place}: variant.method: {named!r} is none of {', '.join(METHODS)}"
+            f"{meant(named, METHODS)}"
+        )
     settings = METHODS[named].Settings if named in METHODS else MethodSettings
     return validate(RunSpec[settings], raw, where)

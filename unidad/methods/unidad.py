@@ -13,7 +13,8 @@ import torch
 from pydantic import model_validator
 from torch import Tensor
 
-from unidad.config.run import SOURCE_TEACHER, RunSpec
+from unidad.config.names import SOURCE_TEACHER
+from unidad.config.run import RunSpec
 from unidad.config.section import Count, Positive, Unit
 from unidad.methods.base import Batch, StepOutput
 from unidad.methods.dmd2 import DistilledSettings, Dmd2

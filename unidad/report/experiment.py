@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from unidad.config.names import TRAINING_LABEL
 from unidad.plan import Plan
 from unidad.report.render import RunFile, write_report
-from unidad.tasks.rows import TRAINING_LABEL
 
 
 def report_experiment(plan: Plan) -> None:

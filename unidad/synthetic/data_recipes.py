@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from unidad.config.section import Count, Section, Seed, Unit
+from unidad.config.images import BabyShare
+from unidad.config.section import NUMBER, Count, Section, Seed, Unit
 from unidad.data.recipes import Shots
 
 RANGE = 1_000_000
 """Synthetic images: training from index 0, the others from here on; so no two sets share one."""
-Indexed = Annotated[int, Field(ge=1, le=RANGE)]
+Indexed = Annotated[int, Field(ge=1, le=RANGE), NUMBER]
 
 
 class Rendered(Section):
@@ -39,7 +40,7 @@ class Faces(Domain):
     """faces, babies, sunglasses, portraits, cats or scenes."""
     images: Indexed = 50_000
     """Size of the source set."""
-    babies: Unit = 0.05
+    babies: BabyShare = 0.05
     """Share of baby-like source faces."""
     sunglasses: Unit = 0.05
     """Share of source faces with sunglasses."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from unidad.config.section import Count, Positive, Section, Seed
+from unidad.config.section import NUMBER, Count, Positive, Section, Seed
 
 Channels = Annotated[tuple[Count, ...], Field(min_length=1)]
 
@@ -59,7 +59,7 @@ class ClipTraining(Section):
     """Of scenes, weights and order."""
     updates: Count = 600
     """Of the optimiser."""
-    batch_size: Annotated[int, Field(ge=2, multiple_of=2)] = 256
+    batch_size: Annotated[int, Field(ge=2, multiple_of=2), NUMBER] = 256
     """Of two scenes with the same caption a batch keeps one."""
     patch_size: Literal[4, 8, 16] = 8
     """Side of the patches that images are cut into, in pixels."""
@@ -93,7 +93,7 @@ class SceneNetworkTraining(Section):
     """Of pool, weights, batches and damage."""
     updates: Count = 1300
     """Of the optimiser."""
-    instances: Annotated[int, Field(ge=400)] = 10_000
+    instances: Annotated[int, Field(ge=400), NUMBER] = 10_000
     """Of any class, rendered once in several pictures each."""
 
 

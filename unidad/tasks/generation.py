@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from unidad.config.run import SOURCE, SOURCE_STUDENT, SOURCE_TEACHER, RunSpec
+from unidad.config.names import (
+    HELD_OUT_LABEL,
+    SOURCE,
+    SOURCE_STUDENT,
+    SOURCE_STUDENT_LABEL,
+    SOURCE_TEACHER,
+    SOURCE_TEACHER_LABEL,
+    TRAINING_LABEL,
+    slug,
+)
+from unidad.config.run import RunSpec
 from unidad.methods import METHODS, PRETRAINING
 from unidad.models.recipes import is_checkpoint
-from unidad.shipped import SHIPPED_FEATURE_NETWORK, SHIPPED_SOURCE_TEACHER
+from unidad.shipped import (
+    SHIPPED_FEATURE_NETWORK,
+    SHIPPED_SOURCE_STUDENT,
+    SHIPPED_SOURCE_TEACHER,
+)
 from unidad.tasks.plots import MINUTES, NFE, UPDATES, Plot
-from unidad.tasks.rows import HELD_OUT_LABEL, SOURCE_TEACHER_LABEL, TRAINING_LABEL, Row
+from unidad.tasks.rows import Row
 from unidad.tasks.task import Task, origin_of
 
 if TYPE_CHECKING:
@@ -22,7 +36,7 @@ class Generation(Task):
     """Targets are domains, the networks unconditional."""
 
     title: ClassVar = "few-shot generation"
-    unused_keys: ClassVar = ("source_student", "targets.*.live")
+    unused_keys: ClassVar = ("targets.*.live",)
     rules: ClassVar = ("faces",)
     plots: ClassVar = (
         Plot("quality_nfe", "frechet_distance", NFE, logarithmic=True),
@@ -54,7 +68,7 @@ class Generation(Task):
 
     @staticmethod
     def check(config: Config) -> None:
-        """Refuse subjects, and what starts from or learns with a text-to-image model."""
+        """Refuse subjects, what starts from or learns with a text-to-image model, its levels."""
         for name, target in config.targets.items():
             if target.subject is not None or target.class_word is not None:
                 raise ValueError(f"targets.{name}: a subject needs the section 'personalisation'")
@@ -63,11 +77,20 @@ class Generation(Task):
                 raise ValueError(
                     f"variants.{label}: method {variant.method} needs the section 'personalisation'"
                 )
-            if variant.student == SOURCE_STUDENT:
-                raise ValueError(
-                    f"variants.{label}.student: {SOURCE_STUDENT} needs the section "
-                    "'personalisation'"
-                )
+        _check_student(config)
+        if config.diffusion.spacing == "timesteps":
+            raise ValueError(
+                "diffusion.spacing: timesteps are for the section 'personalisation'; few-shot "
+                "generation trains on karras or lognormal levels"
+            )
+        config.diffusion.student_range(config.resolution)
+        if config.source_teacher == "train":
+            config.network.check(config.resolution)
+
+    @property
+    def _uses_student(self) -> bool:
+        """Whether a row starts from the source teacher's distilled student."""
+        return _uses_student(self.config)
 
     @property
     def feature_network(self) -> str:
@@ -80,10 +103,14 @@ class Generation(Task):
         return [self.feature_network]
 
     def controls(self, target: str, shots: int | None) -> list[Row]:
-        """Images of the source teacher, and true ones."""
-        nfe = self.config.evaluation.source_nfe
-        drawn = f"samples/source/source-teacher/nfe{nfe}.npz"
-        rows = [Row(target, shots, SOURCE_TEACHER_LABEL, nfe, drawn)]
+        """Images of the source's models, and true ones."""
+        drawn = {SOURCE_TEACHER_LABEL: self.config.evaluation.source_nfe}
+        if self._uses_student:
+            drawn[SOURCE_STUDENT_LABEL] = self.config.evaluation.source_student_nfe
+        rows = [
+            Row(target, shots, label, nfe, f"samples/source/{slug(label)}/nfe{nfe}.npz")
+            for label, nfe in drawn.items()
+        ]
         if self.plan.described(target).folder is None:
             rows.append(Row(target, shots, HELD_OUT_LABEL, None, f"data/{target}/held_out.npz"))
         if shots is not None:
@@ -124,12 +151,14 @@ class Generation(Task):
         return common | own | {"reference_images": config.evaluation.reference_images}
 
     def placed(self) -> dict[str, dict]:
-        """Source teacher and feature network."""
+        """The source's models and the feature network."""
         config = self.config
         placed = {
             SOURCE_TEACHER: origin_of(config.source_teacher, SHIPPED_SOURCE_TEACHER),
             FEATURE_NETWORK: origin_of(config.feature_network, SHIPPED_FEATURE_NETWORK),
         }
+        if self._uses_student:
+            placed[SOURCE_STUDENT] = origin_of(config.source_student, SHIPPED_SOURCE_STUDENT)
         if is_checkpoint(config.source_teacher):
             placed[SOURCE_TEACHER]["resolution"] = config.resolution
         if config.feature_network == "published":
@@ -158,6 +187,7 @@ class Generation(Task):
             variant=settings(
                 method=PRETRAINING,
                 nfe=self.config.evaluation.source_nfe,
+                sampler=self.config.evaluation.source_sampler,
                 domain=SOURCE,
                 training=self.config.source_training,
             ),
@@ -165,8 +195,13 @@ class Generation(Task):
         return {SOURCE_TEACHER: spec}
 
     def given_models(self) -> dict[str, str]:
-        """Source teacher and feature network."""
-        return {key: getattr(self.config, key) for key in ("source_teacher", "feature_network")}
+        """The source's models and the feature network."""
+        keys = [
+            "source_teacher",
+            *(["source_student"] if self._uses_student else []),
+            FEATURE_NETWORK,
+        ]
+        return {key: getattr(self.config, key) for key in keys}
 
     def published_networks(self) -> list[str]:
         """Inception and LPIPS' trunk, where feature_network is published."""
@@ -182,3 +217,21 @@ class Generation(Task):
         if name == SOURCE:
             return "faces" if self.config.source.folder is None else None
         return self.config.targets[name].domain
+
+
+def _uses_student(config: Config) -> bool:
+    return any(variant.student == SOURCE_STUDENT for variant in config.variants.values())
+
+
+def _check_student(config: Config) -> None:
+    """A source student is given, and belongs to the source teacher."""
+    if config.source_student == "train":
+        raise ValueError(
+            "source_student: few-shot generation trains it as a row of its own (method dmd2, "
+            "domain source); name that row where a student starts from it"
+        )
+    if _uses_student(config) and config.source_student == "shipped" != config.source_teacher:
+        raise ValueError(
+            "source_student: the shipped one was distilled from the shipped source_teacher; "
+            "give that of yours, or train one as a row (method dmd2, domain source)"
+        )

@@ -6,31 +6,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from unidad.config.images import LIVE_CLASSES, SUBJECTS
-from unidad.config.run import (
+from unidad.config.names import (
+    HELD_OUT_LABEL,
     ORIGINS,
     SOURCE,
     SOURCE_STUDENT,
-    MethodSettings,
-    RunSpec,
+    SOURCE_STUDENT_LABEL,
+    SOURCE_TEACHER_LABEL,
+    TRAINING_LABEL,
 )
-from unidad.config.text_to_image import Prior, Prompts, TextToImage
+from unidad.config.run import MethodSettings, RunSpec
+from unidad.config.text_to_image import Prior, Prompts, TextToImage, mentions
 from unidad.data.prompts import STANDARD, fill, read_prompts
 from unidad.features.protocols import PROTOCOLS
 from unidad.methods.specs import load_spec
 from unidad.shipped import SHIPPED_TEXT_TO_IMAGE
 from unidad.tasks.plots import UPDATES, Plot
-from unidad.tasks.rows import (
-    HELD_OUT_LABEL,
-    SOURCE_STUDENT_LABEL,
-    SOURCE_TEACHER_LABEL,
-    TRAINING_LABEL,
-    Row,
-    Run,
-    shots_name,
-)
+from unidad.tasks.rows import Row, Run, shots_name
 from unidad.tasks.task import Task, origin_of
 
 if TYPE_CHECKING:
+    from unidad.config.images import Target
     from unidad.experiment.config import Config
 
 ALL_SUBJECTS = "mean of subjects"
@@ -53,6 +49,8 @@ class Personalisation(Task):
         "published_features",
         "intra_lpips",
         "evaluation.samples",
+        "evaluation.source_sampler",
+        "evaluation.source_student_nfe",
         "evaluation.reference_images",
         "targets.*.domain",
         "targets.*.near",
@@ -101,6 +99,7 @@ class Personalisation(Task):
                     f"targets.{name}: personalisation needs 'subject', or 'folder' with "
                     "'class_word'"
                 )
+            _check_token(config, name)
         for label, variant in config.variants.items():
             if variant.domain == SOURCE:
                 raise ValueError(
@@ -117,8 +116,7 @@ class Personalisation(Task):
 
     def class_word(self, target: str) -> str:
         """What a subject is: cat, stuffed animal."""
-        described = self.config.targets[target]
-        return described.class_word or SUBJECTS[described.subject]
+        return class_word(self.config.targets[target])
 
     def prompts(self, target: str, token: bool = True) -> list[str]:
         """The prompts of a subject, with or without the rare token.
@@ -347,6 +345,21 @@ class Personalisation(Task):
         """CLIP and the encoder of the protocol."""
         origins = (spec["origin"].partition(":") for spec in self.placed().values())
         return [name for kind, _, name in origins if kind == "published"]
+
+
+def class_word(target: Target) -> str:
+    """What a subject is: cat, stuffed animal."""
+    return target.class_word or SUBJECTS[target.subject]
+
+
+def _check_token(config: Config, name: str) -> None:
+    """The rare token stands for one subject, and for nothing that the class's prompt says."""
+    token, prompt = config.personalisation.rare_token, f"a {class_word(config.targets[name])}"
+    if mentions(prompt, token):
+        raise ValueError(
+            f"personalisation.rare_token: '{token}' is in '{prompt}', the class's prompt of "
+            f"targets.{name}; choose a word that means nothing, such as prt"
+        )
 
 
 def _folder(label: str) -> str:

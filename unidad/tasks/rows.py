@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unidad.config.run import slug
-
-SOURCE_TEACHER_LABEL = "Source teacher"
-SOURCE_STUDENT_LABEL = "Source student"
-HELD_OUT_LABEL = "Held-out images"
-TRAINING_LABEL = "Training images"
+from unidad.config.names import slug
 
 
 @dataclass(frozen=True)
