@@ -42,8 +42,8 @@ class Config(Section):
     """shipped, train, the path of a model folder (unet/, scheduler/), or of an unconditional
     guided-diffusion checkpoint (.pt, .safetensors), which is imported."""
     source_student: Text = "shipped"
-    """Personalisation: the one-step student distilled from the source teacher; shipped, train, or
-    the path of a pipeline folder."""
+    """The few-step student distilled from the source teacher: shipped, the path of a pipeline
+    folder, or (personalisation) train."""
     source_training: Training = Training()
     """How the source teacher is trained where source_teacher is train (personalisation: see
     scene_models)."""
