@@ -208,3 +208,41 @@ def test_source_images_are_made_where_something_is_trained_on_them():
     assert not any("/source" in path for path in without.specs() if "/data/" in path)
     training = plan(variants={"FT": {"method": "finetune", "nfe": 25}}, source_teacher="train")
     assert training.data_sets == ["source", "babies", "cats"]
+
+
+TABLES = yaml.safe_load("""
+first: {heading: H, rows: [FT-DMD2, Uni-DAD], metrics: [frechet_distance], targets: [cats]}
+second:
+  heading: H
+  rows: {ours: Uni-DAD, theirs: null, control: Source teacher}
+  metrics: [recall]
+  targets: [babies]
+  shots: [5]
+  seeds: [1]
+""")
+
+
+def test_with_tables_only_what_they_show_and_start_from_is_trained():
+    p = plan(shots=[5, 10], tables=TABLES)
+    assert {run.key for run in p.runs()} == {
+        *(
+            f"cats/shots{shots}/{name}/seed{seed}"
+            for shots in (5, 10)
+            for name in ("ft", "ft-dmd2", "uni-dad")
+            for seed in (0, 1)
+        ),
+        "babies/shots5/uni-dad/seed1",
+    }
+    measured = {(row.target, row.shots, row.label) for row in p.rows() if row.run}
+    assert measured == {
+        *(("cats", shots, label) for shots in (5, 10) for label in ("FT-DMD2", "Uni-DAD")),
+        ("babies", 5, "Uni-DAD"),
+    }
+    assert p.table_targets() == [("babies", 5), ("cats", 5), ("cats", 10)]
+
+
+def test_a_run_of_several_tables_is_one_run():
+    once = plan(tables={"first": TABLES["first"]})
+    twice = plan(tables={"first": TABLES["first"], "again": TABLES["first"]})
+    assert [run.key for run in twice.runs()] == [run.key for run in once.runs()]
+    assert len(once.runs()) == 6

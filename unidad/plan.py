@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 
 from unidad.config.images import Archive, SourceData, Target
 from unidad.config.names import ORIGINS, SOURCE, SOURCE_TEACHER, SOURCE_TEACHER_LABEL
 from unidad.config.run import MethodSettings, RunSpec
 from unidad.experiment.config import Config
+from unidad.experiment.tables import Shown, shown_runs
 from unidad.files import atomic_file, local_path
 from unidad.methods.specs import run_spec
 from unidad.tasks import TASKS
@@ -35,6 +37,7 @@ class Plan:
         self.config = config
         self.root = f"{results}/{config.experiment}"
         self.task = TASKS[config.task](self)
+        self._shown = shown_runs(config)
 
     def runs(self) -> list[Run]:
         """Every training, in an order in which each comes after those it starts from."""
@@ -44,10 +47,16 @@ class Plan:
         return list(ordered)
 
     def table_targets(self) -> list[tuple[str, int | None]]:
-        """(target, shots) of each block of the table; the source where a variant trains on it."""
+        """(target, shots) of each block of the table; the source where a variant trains on it.
+
+        Where the experiment has tables of its own, those that one of them shows.
+        """
         blocks: list[tuple[str, int | None]] = [
             (target, shots) for target in self.config.targets for shots in self.config.shots
         ]
+        if self._shown is not None:
+            shown = {(run.target, run.shots) for run in self._shown}
+            return [block for block in blocks if block in shown]
         on_source = any(variant.domain == SOURCE for variant in self.config.variants.values())
         return [*blocks, (SOURCE, None)] if on_source else blocks
 
@@ -299,7 +308,11 @@ class Plan:
         for target, shots in self.table_targets():
             for label, variant in config.variants.items():
                 if (variant.domain == SOURCE) == (target == SOURCE):
-                    yield from (Run(target, shots, label, seed) for seed in config.seeds)
+                    runs = (Run(target, shots, label, seed) for seed in config.seeds)
+                    yield from filter(self._is_shown, runs)
+
+    def _is_shown(self, run: Run) -> bool:
+        return self._shown is None or Shown(*astuple(run)) in self._shown
 
     def _add(self, run: Run, ordered: dict[Run, None]) -> None:
         for needed in self.dependencies(run).values():

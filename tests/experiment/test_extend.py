@@ -48,6 +48,17 @@ def test_targets_and_variants_are_replaced_whole(load):
     assert (config.variants["FT"].nfe, config.variants["FT"].training.learning_rate) == (9, 0.5)
 
 
+def test_tables_go_with_the_variants_they_show(load):
+    table = {"heading": "H", "rows": ["U"], "metrics": ["recall"]}
+    own = {"extends": "base.yaml", "experiment": "own"}
+    base = BASE | {"tables": {"first": table}}
+    assert list(load(base=base, own=own).tables) == ["first"]
+    others = own | {"variants": {"FT": {"like": "FT"}}}
+    assert load(base=base, own=others).tables == {}
+    tables = {"mine": table | {"rows": ["FT"]}}
+    assert list(load(base=base, own=others | {"tables": tables}).tables) == ["mine"]
+
+
 def test_a_row_may_be_like_another_of_its_file(load):
     variants = BASE["variants"] | {
         "hinge": {"like": "U", "distillation": {"heads": "single"}},

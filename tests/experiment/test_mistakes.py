@@ -192,3 +192,40 @@ def test_a_mapping_that_was_no_file_has_no_lines():
 
 
 FT = {"FT": {"method": "finetune"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ("rows: [FTT]", "tables.t.rows.FTT: FTT is none of FT, Source teacher, Source student, H"),
+        ("rows: {a: {variant: ft}}", "tables.t.rows.a: ft is none of FT, Source teacher, Source"),
+        ("rows: {a: {variant: FT, nfe: 3}}", "tables.t.rows.a.nfe: FT is measured at 25; put 3 in"),
+        ("rows: {a: {variants: FT}}", "tables.t.rows.a.variants: unknown key"),
+        ("rows: []", "tables.t.rows: Input should be a list of at least 1 item"),
+        ("metrics: [recal]", "tables.t.metrics: recal is none of frechet_distance, "),
+        ("metrics: [recal]", "; did you mean 'recall'?"),
+        ("targets: [cats]", "tables.t.targets: cats is none of babies"),
+        ("shots: [5]", "tables.t.shots: 5 is none of 10"),
+        ("seeds: [1]", "tables.t.seeds: 1 is none of 0"),
+        ("memory_baseline: X", "tables.t.memory_baseline: X is none of FT"),
+        ("headings: H", "tables.t.headings: unknown key; did you mean 'heading'?"),
+    ],
+)
+def test_tables(line_of, given, line):
+    parts = {"rows": "rows: [FT]", "metrics": "metrics: [recall]"}
+    parts |= {given.partition(":")[0]: given}
+    text = FACES + f"tables: {{t: {{heading: H, {', '.join(parts.values())}}}}}"
+    found = line_of(text)
+    assert found.startswith("line 5: ")
+    assert line in found
+
+
+def test_a_table_is_not_named_as_another_file_is(line_of):
+    table = "{heading: H, rows: [FT], metrics: [recall]}"
+    assert "'all' is the name of another file" in line_of(FACES + f"tables: {{all: {table}}}")
+
+
+def test_a_table_shows_no_training_on_the_source(line_of):
+    rows = "  D: {method: dmd2, nfe: 3, domain: source}\n"
+    table = "tables: {t: {heading: H, rows: [D], metrics: [recall]}}"
+    assert "D is trained on the source; tables show targets" in line_of(FACES + rows + table)

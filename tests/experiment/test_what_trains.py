@@ -74,6 +74,7 @@ THROUGH_FILES = [
     "targets.*",
     "shots",
     "seeds",
+    "tables*",
     "variants",
     "personalisation.scene_models*",
     "personalisation.prior.images",

@@ -9,11 +9,11 @@ from report_fakes import CONTROLS, ORDER, fake_results, result
 from unidad.metrics.registry import METRICS
 from unidad.report.comparison import comparison
 from unidad.report.formats import Block, Cell, Row, Table, html, latex, markdown
-from unidad.report.tables import COSTS, table, write_tables
+from unidad.report.tables import SHOWN_COSTS, table, write_tables
 from unidad.tasks.generation import Generation
 
 HEADERS = {metric.column.name: metric.column for metric in METRICS.values()}
-HEADERS |= {column.name: column for column in COSTS}
+HEADERS |= {column.name: column for column in SHOWN_COSTS}
 
 
 def of_domains(metrics, order=()) -> Table:
@@ -167,6 +167,7 @@ SMALL = Table(
         )
     ],
     ["One note_."],
+    (3, 4),
 )
 
 

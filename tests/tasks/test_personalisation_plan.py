@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 def plan(**changes):
     raw = yaml.safe_load((ROOT / "configs/sdp.yaml").read_text())
-    return Plan(parse_config(raw | changes, "c"))
+    return Plan(parse_config(raw | {"tables": {}} | changes, "c"))
 
 
 def run(label):

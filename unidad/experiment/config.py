@@ -12,10 +12,12 @@ from unidad.config.distillation import Distillation
 from unidad.config.evaluation import Evaluation, IntraLpips, PublishedFeatures
 from unidad.config.images import SourceData, Target
 from unidad.config.names import SOURCE
-from unidad.config.section import DISTINCT, NUMBER, Count, Section, Seed, Text
+from unidad.config.section import DISTINCT, NUMBER, Count, Name, Section, Seed, Text
+from unidad.config.tables import TableView
 from unidad.config.training import Training
 from unidad.experiment import checks
 from unidad.experiment.personalisation import Personalisation
+from unidad.experiment.tables import check_tables
 from unidad.methods import METHODS
 from unidad.plugins import load_plugins
 from unidad.tasks import TASKS
@@ -71,6 +73,9 @@ class Config(Section):
     """Training seeds; the table's mean and standard deviation go over them."""
     variants: Annotated[dict[str, AnyMethod], Field(min_length=1)]
     """Rows of the table: label → method and settings."""
+    tables: dict[Name, TableView] = Field(default_factory=dict)
+    """Tables of their own over these rows: tables/<name>.{md,csv,tex,html}. Where there are some,
+    what none of them shows, and nothing shown starts from, is not trained."""
     evaluation: Evaluation = Evaluation()
     """Sampling and metrics."""
     personalisation: Personalisation | None = None
@@ -85,6 +90,7 @@ class Config(Section):
             checks.check_origins(label, variant, self.variants)
         TASKS[self.task].check(self)
         checks.check_rendered(self)
+        check_tables(self)
         return self
 
     @property

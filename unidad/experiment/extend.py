@@ -9,8 +9,9 @@ from unidad.config.reading import mapping, place_of, read_yaml
 from unidad.config.section import merged
 from unidad.errors import UserError, meant
 
-WHOLE = ("targets", "variants")
-"""Lists of what is compared: given, they replace the extended file's; all else is laid over it."""
+WHOLE = ("targets", "variants", "tables")
+"""Lists of what is compared: given, they replace the extended file's; all else is laid over it.
+Other variants stand in other tables: with variants of its own a file inherits no tables."""
 
 
 def extended(raw: dict, where: str, folder: Path, files: tuple[Path, ...] = ()) -> dict:
@@ -30,6 +31,7 @@ def extended(raw: dict, where: str, folder: Path, files: tuple[Path, ...] = ()) 
     if isinstance(own.get("variants"), dict):
         rows = Rows(own["variants"], base.get("variants") or {}, where)
         own |= {"variants": {label: rows.written_out(label) for label in own["variants"]}}
+        base = {key: value for key, value in base.items() if key != "tables"}
     return merged(base, own) | {key: own[key] for key in WHOLE if key in own}
 
 

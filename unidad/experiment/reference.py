@@ -33,7 +33,8 @@ Written by `unidad schema --markdown` from the code; a test keeps it so. `unidad
 tells every mistake of a file in one line. What only one task uses is marked; the other refuses it.
 
 - `extends`: {extends}.
-  `targets` and `variants` replace the other file's, all else is laid over it.
+  `targets`, `variants` and `tables` replace the other file's, all else is laid over it;
+  with `variants` of its own a file inherits no `tables`.
 - `like`, in a variant: {like}.
 """
 
@@ -70,6 +71,10 @@ def keys(schema: dict, section: dict, prefix: str) -> Iterator[tuple[str, dict]]
         elif key == "targets":
             place = found["additionalProperties"]["$ref"]
             yield from keys(schema, _resolved(schema, place), "targets.*.")
+        elif key == "tables":
+            yield from keys(schema, schema["$defs"]["TableView"], "tables.*.")
+        elif key == "tables.*.rows":
+            yield from keys(schema, schema["$defs"]["TableRow"], f"{key}.*.")
         elif key != "source_training":  # as `training`
             for part in (found, *found.get("anyOf", ())):
                 if "$ref" in part:

@@ -55,12 +55,18 @@ def with_mean_of_targets(metrics: Sequence[dict], label: str | None) -> list[dic
     targets = {content["run"]["target"] for content in metrics}
     if len(targets) < 2 or label is None:
         return list(metrics)
+    return [*metrics, *mean_of_targets(metrics, label)]
+
+
+def mean_of_targets(metrics: Sequence[dict], label: str) -> list[dict]:
+    """What every target has, averaged over them; in place of them."""
+    targets = {content["run"]["target"] for content in metrics}
     groups: dict[tuple, list[dict]] = {}
     for content in metrics:
         key = tuple(value for name, value in content["run"].items() if name != "target")
         groups.setdefault(key, []).append(content)
     complete = [group for group in groups.values() if len(group) == len(targets)]
-    return [*metrics, *(_mean_result(group, label) for group in complete)]
+    return [_mean_result(group, label) for group in complete]
 
 
 def _mean_result(group: Sequence[dict], label: str) -> dict:

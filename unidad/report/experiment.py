@@ -41,4 +41,5 @@ def report_experiment(plan: Plan) -> None:
         task=type(plan.task),
         order=list(plan.config.variants),
         prompts=plan.task.shown_prompts(),
+        views=plan.config.tables,
     )

@@ -71,18 +71,23 @@ class Table:
         header: of the columns.
         blocks: of rows.
         notes: below the table.
-        theirs: how many of the last columns are the papers'.
+        theirs: which columns are the papers', counted from 0.
+        heading: above all.
+        caption: below it.
     """
 
     header: tuple[str, ...]
     blocks: list[Block]
     notes: list[str]
-    theirs: int = 2
+    theirs: tuple[int, ...] = ()
+    heading: str = ""
+    caption: str = ""
 
 
 def markdown(table: Table) -> str:
     """A heading and a pipe table for each block, the notes below."""
-    lines = []
+    lines = [f"# {table.heading}", ""] if table.heading else []
+    lines += [table.caption, ""] if table.caption else []
     rule = ["---"] + ["---:"] * (len(table.header) - 1)
     for block in table.blocks:
         lines += [f"## {block.title}", "", _pipes(table.header), _pipes(rule)]
@@ -116,11 +121,7 @@ def latex(table: Table) -> str:
         r"\begin{table*}",
         r"\centering",
         r"\resizebox{\linewidth}{!}{%",
-        r"\begin{tabular}{l"
-        + "r" * (columns - 1 - table.theirs)
-        + r"@{\hspace{2em}}"
-        + "r" * table.theirs
-        + "}",
+        rf"\begin{{tabular}}{{l{_latex_columns(table)}}}",
         r"\toprule",
         _ampersands([table.header[0], *heads]),
     ]
@@ -128,8 +129,18 @@ def latex(table: Table) -> str:
         lines += [r"\midrule", rf"\multicolumn{{{columns}}}{{l}}{{{_latex_text(block.title)}}} \\"]
         lines += [_ampersands(_latex_row(row)) for row in block.rows]
     lines += [r"\bottomrule", r"\end{tabular}}"]
-    caption = " ".join(_latex_text(note) for note in table.notes)
+    heading = [f"{table.heading}."] if table.heading else []
+    told = [*heading, *filter(None, [table.caption]), *table.notes]
+    caption = " ".join(_latex_text(note) for note in told)
     return "\n".join([*lines, rf"\caption{{{caption}}}", r"\end{table*}", ""])
+
+
+def _latex_columns(table: Table) -> str:
+    """A gap before the papers' columns, where these are the last ones."""
+    columns = range(1, len(table.header))
+    last = columns[len(columns) - len(table.theirs) :]
+    gap = table.theirs[0] if table.theirs and tuple(last) == table.theirs else None
+    return "".join(r"@{\hspace{2em}}r" if place == gap else "r" for place in columns)
 
 
 def _ampersands(texts: Iterable[str]) -> str:
@@ -159,7 +170,10 @@ def html(table: Table) -> str:
     """A page by itself, as a browser and Snakemake's report show it."""
     columns = len(table.header)
     lines = ["<!doctype html>", '<html lang="en"><head><meta charset="utf-8">']
-    lines += ["<title>Comparison</title>", STYLE, "</head><body><table>"]
+    lines += [f"<title>{escape(table.heading or 'Comparison')}</title>", STYLE, "</head><body>"]
+    told = {"h1": table.heading, "p": table.caption}
+    lines += [f"<{tag}>{escape(text)}</{tag}>" for tag, text in told.items() if text]
+    lines.append("<table>")
     lines.append(_html_row("th", [escape(head) for head in table.header], "head", table.theirs))
     for block in table.blocks:
         lines.append(f'<tr class="block"><th colspan="{columns}">{escape(block.title)}</th></tr>')
@@ -175,8 +189,7 @@ def _emphasis(cell: Cell) -> str:
     return f"<b>{escape(cell.text)}</b>" if cell.bold else escape(cell.text)
 
 
-def _html_row(tag: str, texts: list[str], kind: str, theirs: int) -> str:
-    ours = len(texts) - theirs
-    cells = [f"<{tag}>{text}</{tag}>" for text in texts[:ours]]
-    cells += [f'<{tag} class="theirs">{text}</{tag}>' for text in texts[ours:]]
+def _html_row(tag: str, texts: list[str], kind: str, theirs: tuple[int, ...]) -> str:
+    marks = [' class="theirs"' if place in theirs else "" for place in range(len(texts))]
+    cells = [f"<{tag}{mark}>{text}</{tag}>" for mark, text in zip(marks, texts, strict=True)]
     return f'<tr class="{kind}">{"".join(cells)}</tr>'

@@ -35,16 +35,26 @@ def nearest_file(target: str, shots: int | None) -> str:
     return f"grids/nearest_{_block_name(target, shots)}.png"
 
 
-def report_files(blocks: Iterable[tuple[str, int | None]], plots: Iterable[Plot]) -> list[str]:
+def view_files(views: Iterable[str]) -> list[str]:
+    """Paths, inside the report's folder, of the tables that a configuration names."""
+    views = list(views)
+    files = [f"tables/{name}.{kind}" for name in views for kind in ("md", "csv", "tex", "html")]
+    return [*files, *(["tables/orderings.csv"] if views else [])]
+
+
+def report_files(
+    blocks: Iterable[tuple[str, int | None]], plots: Iterable[Plot], views: Iterable[str] = ()
+) -> list[str]:
     """Every file of a report over these (target, shots), as paths inside its folder.
 
-    Shots None stands for a whole training set, as the source has; plots are the task's.
+    Shots None stands for a whole training set, as the source has; plots are the task's, views the
+    configuration's tables by name.
     """
     blocks = list(blocks)
     names = [*(plot.name for plot in plots), COST_PLOT]
     curves = [training_curves_file(*block) for block in blocks]
     grids = [file(*block) for block in blocks for file in (grid_file, nearest_file)]
-    return [*TABLES, *map(plot_file, names), *curves, *grids]
+    return [*TABLES, *view_files(views), *map(plot_file, names), *curves, *grids]
 
 
 def _block_name(target: str, shots: int | None) -> str:

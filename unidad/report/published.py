@@ -23,6 +23,17 @@ METRICS = {
     **{"instance_similarity": "DINO", "clip_i": "CLIP-I", "clip_t": "CLIP-T"},
 }
 """Our metric → the papers'; theirs are measured on published networks and photographs."""
+COSTS = {
+    "minutes_for_5000": "minutes for 5000 samples",
+    "tflops_per_image": "TFLOPs per image",
+    "training_hours": "training GPU hours",
+    "peak_memory_added": "peak memory added by the target teacher (%)",
+}
+"""The same of costs, which the papers give for no data set of its own."""
+NOT_MEASURED = {"user preference (%)": "asks people"}
+"""The papers' metric → why no table of ours has it."""
+ANY_SHOTS = ("dreambooth30",)
+"""Data sets of four to six photos a subject, whose number the papers' tables do not keep to."""
 METHODS = {("dreambooth30", "FT"): "FT (DreamBooth)"}
 """(Data set, our label) → the papers' label where it is another."""
 
@@ -33,12 +44,16 @@ class PublishedValue:
 
     Attributes:
         value: as printed in the paper.
+        paper: the name of its file.
         table: the paper's table that it was read from.
+        nfe: network evaluations an image.
         note: where transcriptions or tables disagree; empty when they do not.
     """
 
     value: float
+    paper: str
     table: str
+    nfe: int
     note: str
 
 
@@ -47,7 +62,7 @@ def _rows() -> tuple[dict[str, str], ...]:
     rows = []
     for table in TABLES:
         with open(table, newline="", encoding="utf-8") as file:
-            rows += csv.DictReader(file)
+            rows += [row | {"paper": table.stem} for row in csv.DictReader(file)]
     return tuple(rows)
 
 
@@ -67,17 +82,42 @@ def published_value(
     Returns:
         None where the paper has no such number.
     """
-    data_set = TARGETS.get(target)
-    renamed = METHODS.get((data_set, variant))
-    wanted = {
-        "target": data_set,
-        "metric": METRICS.get(metric),
-        "method": renamed or variant,
-        "shots": str(shots),
-    }
-    if nfe is not None and renamed is None:
+    renamed = METHODS.get((TARGETS.get(target), variant))
+    found = find_published(
+        target, renamed or variant, metric, None if renamed else nfe, shots, table=None
+    )
+    return found[0] if found else None
+
+
+def find_published(
+    target: str | None,
+    method: str,
+    metric: str,
+    nfe: int | None,
+    shots: int | None,
+    table: str | None,
+) -> list[PublishedValue]:
+    """Every number that the papers have for a cell; those of a given table come first.
+
+    Args:
+        target: of our benchmark; None: the mean over all.
+        method: the papers' label.
+        metric: ours.
+        nfe: network evaluations per image; None: any.
+        shots: training images.
+        table: of the paper.
+    """
+    data_set = "" if metric in COSTS else TARGETS.get(target)
+    wanted = {"target": data_set, "metric": (METRICS | COSTS).get(metric), "method": method}
+    if data_set not in ANY_SHOTS:
+        wanted["shots"] = str(shots)
+    if nfe is not None:
         wanted["nfe"] = str(nfe)
-    for row in _rows():
-        if all(row[key] == value for key, value in wanted.items()):
-            return PublishedValue(float(row["value"]), row["table"], row["note"])
-    return None
+    found = [row for row in _rows() if all(row[key] == value for key, value in wanted.items())]
+    found.sort(key=lambda row: row["table"] != table)
+    return [
+        PublishedValue(
+            float(row["value"]), row["paper"], row["table"], int(row["nfe"]), row["note"]
+        )
+        for row in found
+    ]

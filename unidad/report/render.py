@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from unidad.config.tables import TableView
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.report import plots
@@ -28,6 +29,7 @@ from unidad.report.outputs import (
     training_curves_file,
 )
 from unidad.report.tables import write_tables
+from unidad.report.view_files import write_views
 from unidad.style import Style, block_title, variant_styles
 from unidad.tasks.task import Task
 
@@ -64,6 +66,7 @@ def write_report(
     task: type[Task],
     order: Sequence[str],
     prompts: Mapping[str, Sequence[str]] | None = None,
+    views: Mapping[str, TableView] | None = None,
 ) -> None:
     """Write tables, plots and grids; `outputs.report_files` names the files.
 
@@ -79,16 +82,19 @@ def write_report(
         order: variants as the configuration lists them; fixes rows and colours.
         prompts: of each target, where the images were drawn for prompts, equally many for each and
             prompt after prompt; a grid then shows the first image of some.
+        views: tables of the configuration, by name.
 
     Raises:
         UserError: an input is missing or not what it should be.
     """
     out_dir = Path(out_dir)
-    metrics = with_mean_of_targets(load_metrics(metrics_files), task.mean_of_targets)
+    measured = load_metrics(metrics_files)
+    metrics = with_mean_of_targets(measured, task.mean_of_targets)
     if not metrics:
         raise UserError("no metrics files to report on; run `unidad evaluate` first")
     styles = _styles(metrics, order)
     write_tables(metrics, out_dir / "tables", task, order)
+    write_views(views or {}, measured, out_dir / "tables", task, *_axes(training_sets))
     _write_plots(metrics, task, styles, out_dir, order)
     for block, training_set in training_sets.items():
         _write_curves(block, training_logs, styles, out_dir)
@@ -100,6 +106,11 @@ def write_report(
         _write_grid(out_dir / grid_file(*block), training[: block[1] or GRID_COLUMNS], sets, asked)
         copies = {file: images for file, images in sets.items() if file.nfe and file.metrics}
         _write_nearest(out_dir / nearest_file(*block), training, copies)
+
+
+def _axes(blocks: Iterable[tuple[str, int | None]]) -> tuple[list[str], list[int]]:
+    """Targets and shots of an experiment's blocks, in order."""
+    return [*dict.fromkeys(t for t, _ in blocks)], [*dict.fromkeys(s for _, s in blocks if s)]
 
 
 def _styles(metrics: Sequence[dict], order: Sequence[str]) -> dict[str, Style]:

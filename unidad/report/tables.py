@@ -8,20 +8,23 @@ from pathlib import Path
 import pandas as pd
 
 from unidad.files import atomic_file
+from unidad.metrics.costs import COSTS
 from unidad.metrics.registry import METRICS, Column
 from unidad.report import formats
+from unidad.report.cells import (
+    MISSING,
+    NOT_RANKED,
+    best_text,
+    deviation_text,
+    mean_text,
+    ranked,
+)
 from unidad.report.comparison import all_results, comparison
 from unidad.report.formats import Block, Cell, Row, Table
 from unidad.style import block_title, feature_label
 from unidad.tasks.task import Task
 
-MISSING = "–"
-REACHED = 0.8
-"""Domain share below which a variant is not ranked: it does not draw the target."""
-COSTS = (
-    Column("training_seconds_total", "training minutes", "lower", 1, 1 / 60),
-    Column("images_per_second", "images/s", "higher", 1),
-)
+SHOWN_COSTS = [COSTS["training_seconds_total"], COSTS["images_per_second"]]
 
 
 def table(rows: pd.DataFrame, task: type[Task]) -> Table:
@@ -40,64 +43,35 @@ def table(rows: pd.DataFrame, task: type[Task]) -> Table:
     headers = [column.header(features) for column in columns]
     header = ("variant", "NFE", *headers, *task.papers.values())
     remarks = _remarks(rows, columns, task.about(features))
-    return Table(header, blocks, [*remarks, *notes], len(task.papers))
+    theirs = tuple(range(len(header) - len(task.papers), len(header)))
+    return Table(header, blocks, [*remarks, *notes], theirs)
 
 
 def _measured_columns(rows: pd.DataFrame) -> list[Column]:
     """All columns but those without a value anywhere, as a folder without held-out images has."""
     measured = set(rows.loc[rows["n"] > 0, "metric"])
-    known = [*(metric.column for metric in METRICS.values() if metric.column.heading), *COSTS]
+    known = [*(metric.column for metric in METRICS.values() if metric.column.heading), *SHOWN_COSTS]
     return [column for column in known if column.name in measured]
 
 
 def _rows(
     block: pd.DataFrame, columns: Sequence[Column], papers: Iterable[str], notes: list[str]
 ) -> list[Row]:
-    ranked = _ranked(block)
-    names = set(ranked["variant"])
-    best = {column.name: _best_text(ranked, column) for column in columns}
+    among = ranked(block)
+    names = set(among["variant"])
+    best = {column.name: best_text(among, column) for column in columns}
     rows = []
     for (variant, nfe), part in block.groupby(["variant", "nfe"], sort=False, dropna=False):
         part = part.set_index("metric")
         control = bool(part["control"].iloc[0])
         cells = [Cell(MISSING if pd.isna(nfe) else str(nfe))]
         for column in columns:
-            text = _mean_text(part, column)
+            text = mean_text(part, column)
             bold = variant in names and text != MISSING and text == best[column.name]
-            cells.append(Cell(text + _deviation_text(part, column), bold))
+            cells.append(Cell(text + deviation_text(part, column), bold))
         cells += [_paper_cell(part, metric, notes) for metric in papers]
         rows.append(Row(variant, control, cells))
     return rows
-
-
-def _ranked(block: pd.DataFrame) -> pd.DataFrame:
-    """The rows of trained variants that reach the target."""
-    astray = (block["metric"] == "domain_share") & (block["mean"] < REACHED)
-    return block[~block["control"] & ~block["variant"].isin(block.loc[astray, "variant"])]
-
-
-def _best_text(ranked: pd.DataFrame, column: Column) -> str | None:
-    means = ranked.loc[ranked["metric"] == column.name, "mean"].dropna()
-    if column.better is None or means.empty:
-        return None
-    return _number(means.min() if column.better == "lower" else means.max(), column)
-
-
-def _number(value: float, column: Column) -> str:
-    text = f"{value * column.scale:.{column.digits}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
-
-
-def _mean_text(part: pd.DataFrame, column: Column) -> str:
-    if column.name not in part.index or pd.isna(part.loc[column.name, "mean"]):
-        return MISSING
-    return _number(part.loc[column.name, "mean"], column)
-
-
-def _deviation_text(part: pd.DataFrame, column: Column) -> str:
-    if column.name not in part.index or part.loc[column.name, "n"] < 2:
-        return ""
-    return f" ± {_number(part.loc[column.name, 'std'], column)}"
 
 
 def _paper_cell(part: pd.DataFrame, metric: str, notes: list[str]) -> Cell:
@@ -117,10 +91,7 @@ def _remarks(rows: pd.DataFrame, columns: Iterable[Column], about: str) -> Itera
     yield "One seed." if seeds < 2 else f"Mean ± standard deviation over {seeds} seeds."
     yield "Bold: the best trained variant. Italics: controls, which are not trained and not ranked."
     if (rows["metric"] == "domain_share").any():
-        yield (
-            f"Nothing is bold of a variant whose domain share is below {REACHED}: it does not draw "
-            "the target, and diversity away from it is no merit."
-        )
+        yield NOT_RANKED
     yield about
     yield from (column.note for column in columns if column.note)
     yield "Training minutes include the runs that a variant starts from."

@@ -14,6 +14,7 @@ from unidad.config.names import (
     SOURCE_STUDENT_LABEL,
     SOURCE_TEACHER_LABEL,
     TRAINING_LABEL,
+    slug,
 )
 from unidad.config.run import MethodSettings, RunSpec
 from unidad.config.text_to_image import Prior, Prompts, TextToImage, mentions
@@ -218,7 +219,7 @@ class Personalisation(Task):
         if any(variant.student == SOURCE_STUDENT for variant in self.config.variants.values()):
             drawn[SOURCE_STUDENT_LABEL] = 1
         rows = [
-            Row(target, shots, label, nfe, f"samples/{target}/{_folder(label)}/nfe{nfe}.npz")
+            Row(target, shots, label, nfe, f"samples/{target}/{slug(label)}/nfe{nfe}.npz")
             for label, nfe in drawn.items()
         ]
         if self.config.targets[target].subject is not None:
@@ -360,10 +361,6 @@ def _check_token(config: Config, name: str) -> None:
             f"personalisation.rare_token: '{token}' is in '{prompt}', the class's prompt of "
             f"targets.{name}; choose a word that means nothing, such as prt"
         )
-
-
-def _folder(label: str) -> str:
-    return label.lower().replace(" ", "-")
 
 
 def _check_sampling(label: str, variant: MethodSettings) -> None:

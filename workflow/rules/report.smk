@@ -7,9 +7,11 @@ from unidad.report.outputs import (
     nearest_file,
     plot_file,
     training_curves_file,
+    view_files,
 )
 
 BLOCKS = PLAN.table_targets()
+VIEWS = PLAN.config.tables
 
 
 rule report:
@@ -22,6 +24,11 @@ rule report:
     output:
         [f"{ROOT}/{table}" for table in TABLES if not table.endswith("comparison.html")],
         in_report("tables/comparison.html", "table", "Comparison", table="all methods"),
+        [f"{ROOT}/{file}" for file in view_files(VIEWS) if not file.endswith(".html")],
+        [
+            in_report(f"tables/{name}.html", "table", "Comparison", table=view.heading)
+            for name, view in VIEWS.items()
+        ],
         [
             in_report(
                 plot_file(name),

@@ -1,0 +1,49 @@
+"""What every table does alike: how a number is printed, and which one is bold."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from unidad.metrics.registry import Column
+
+MISSING = "–"
+REACHED = 0.8
+"""Domain share below which a variant is not ranked: it does not draw the target."""
+NOT_RANKED = (
+    f"Nothing is bold of a variant whose domain share is below {REACHED}: it does not draw "
+    "the target, and diversity away from it is no merit."
+)
+
+
+def ranked(block: pd.DataFrame) -> pd.DataFrame:
+    """The rows of trained variants that reach the target, of a tidy frame (`aggregate`)."""
+    astray = (block["metric"] == "domain_share") & (block["mean"] < REACHED)
+    return block[~block["control"] & ~block["variant"].isin(block.loc[astray, "variant"])]
+
+
+def best_text(among: pd.DataFrame, column: Column) -> str | None:
+    """The best mean as it is printed; None where there is none, or neither end is better."""
+    means = among.loc[among["metric"] == column.name, "mean"].dropna()
+    if column.better is None or means.empty:
+        return None
+    return number(means.min() if column.better == "lower" else means.max(), column)
+
+
+def number(value: float, column: Column) -> str:
+    """A value as a column prints it."""
+    text = f"{value * column.scale:.{column.digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def mean_text(part: pd.DataFrame, column: Column) -> str:
+    """A row's mean; `part` has its metrics as index."""
+    if column.name not in part.index or pd.isna(part.loc[column.name, "mean"]):
+        return MISSING
+    return number(part.loc[column.name, "mean"], column)
+
+
+def deviation_text(part: pd.DataFrame, column: Column) -> str:
+    """What stands behind a mean of several seeds."""
+    if column.name not in part.index or part.loc[column.name, "n"] < 2:
+        return ""
+    return f" ± {number(part.loc[column.name, 'std'], column)}"
