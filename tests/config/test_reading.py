@@ -38,6 +38,8 @@ def test_what_is_plain_is_read_as_ever(read):
         ("a: 1:30.5", ", line 1: 1:30.5: YAML counts this in sixties, as 90.5; write the number"),
         ("a: " + "[" * 3000, ": not valid YAML: brackets nested too deeply"),
         ("a: " + "9" * 5000, ": not valid YAML: Exceeds the limit"),
+        ("a: 1\nb: '\x07'", ", line 2: not valid YAML: the character '\\x07' is not allowed"),
+        ("# " + "x" * 4_000_000, ": 4000002 bytes, a configuration file has at most 4000000"),
         ("a: 1\nb: [", ", line 2: not valid YAML: expected the node content"),
         ("? [a]\n: 1", ", line 1: not valid YAML: found unhashable key"),
     ],

@@ -48,6 +48,8 @@ def test_both_slots_comments_and_blank_lines_are_understood(tmp_path):
         ("a {} and a {subject}\n", "line 1: 2 slots"),
         ("a {} {cat}\n", "line 1: stray brace"),
         ("a {0}\n", "line 1: no slot"),
+        ("a {} at sea\na \x07{}\n", r"line 2: a control character is in 'a \\x07\{\}'; leave it"),
+        ("a {}\n" * 10_001, "10001 prompts, at most 10000"),
         ("# nothing\n", "no prompt in it; .* 'a red {}'"),
     ],
 )

@@ -68,7 +68,7 @@ def test_every_field_is_documented():
         ({"targets": {"source": {"domain": "cats"}}}, "'source' is not usable as a name"),
         (
             {"variants": {"B": {"method": "finetune", "nfe": 3, "student": "Nobody"}}},
-            "variants.B.student: 'Nobody' is none of source_teacher, source_student, B",
+            "variants.B.student: 'Nobody' is none of source_teacher, source_student",
         ),
     ],
 )

@@ -60,6 +60,18 @@ def line_of(tmp_path):
         ("A: {method: dmd2, nfe: 3, extra_nfe: [1, 1]}", "extra_nfe: 1 stands twice; each counts"),
         ("A: {method: unidad, nfe: 3, dmd_target_share: x}", "should be a number or 'auto', found"),
         ("A: {method: finetune, student: FTT}", "student: 'FTT' is none of source_teacher, source"),
+        (
+            "A: {method: finetune, student: source_teachr}",
+            "source_student, FT; did you mean 'source_teacher'?",
+        ),
+        (
+            "A: {method: unidad, nfe: 3, target_teacher: onlin}",
+            "target_teacher: 'onlin' is none of online, none, FT; did you mean 'online'?",
+        ),
+        ("A: {method: [1]}", "method: Input should be one of finetune, dmd2, unidad, echo"),
+        ("A: {like: [1]}", "like: the label of another row, found [1]"),
+        ("A: {method: finetune, nfe: 20000}", "nfe: Input should be less than or equal to 10000"),
+        (f"{'x' * 101}: {{method: finetune}}", "xxx: 101 characters, at most 100"),
         ("A: {like: FTT}", "like: 'FTT' is none of FT; did you mean 'FT'?"),
     ],
 )
@@ -67,6 +79,15 @@ def test_rows(line_of, row, line):
     found = line_of(f"{FACES}  {row}")
     assert found.startswith("line 5: variants.")
     assert line in found
+
+
+@pytest.mark.parametrize("sign", ["\\a", "\\u202e", "\\u2028", "\\x85"])
+def test_signs_that_no_table_can_hold(line_of, sign):
+    found = line_of(f'{FACES}  "a{sign}b": {{method: finetune}}')
+    shown = sign.replace("\\a", "\\x07")
+    assert (
+        found == f"line 5: variants: 'a{shown}b': a control character is in this text; leave it out"
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,6 +120,16 @@ def test_rows(line_of, row, line):
             "diffusion: {levels: 10000000000}",
             "diffusion.levels: Input should be less than",
         ),
+        ("diffusion: {sigma_max: 1.0e+300}", "diffusion.sigma_max: Input should be less than"),
+        ("diffusion: {sigma_min: 1.0e-300}", "diffusion.sigma_min: Input should be greater"),
+        ("diffusion: {rho: 1.0e-5}", "diffusion.rho: Input should be greater than or equal to 0.1"),
+        (
+            "diffusion: {spacing: lognormal, lognormal_mean: -7}",
+            "diffusion: lognormal_mean: -7 is not between the logarithms of sigma_min and",
+        ),
+        ("training: {snapshots: 2000}", "training.snapshots: Input should be less than or equal"),
+        ("evaluation: {samples: 2000000}", "evaluation.samples: Input should be less than or eq"),
+        ("shots: [2000000]", "shots.0: Input should be less than or equal to 1000000, found 2000"),
         ("source: {babies: 0.6}", "source.babies: Input should be less than or equal to 0.5, f"),
         ("source: {sunglasses: 1.1}", "source.sunglasses: Input should be less than or equal to 1"),
         ("training: {batch_size: 1000000000000}", "training.batch_size: Input should be less than"),
@@ -108,7 +139,7 @@ def test_rows(line_of, row, line):
         ("source: {folder: ''}", "source.folder: Input should be a text that is not empty, found"),
         (
             'source_teacher: "a\\0b"',
-            r"source_teacher: 'a\x00b' holds a control character",
+            r"source_teacher: 'a\x00b': a control character is in this text; leave it out",
         ),
         ("sede: 1", "sede: unknown key; did you mean 'seeds'?"),
         ("qqqq: 1", "qqqq: unknown key; known are experiment, resolution, data_seed"),
@@ -134,7 +165,7 @@ def test_blocks_that_an_image_is_too_small_for(line_of):
         (
             "cat",
             "''",
-            "line 4: personalisation.rare_token: Input should be a text that is not empty",
+            "line 4: personalisation.rare_token: Input should be one word, found ''",
         ),
         (
             "cat",
@@ -146,6 +177,7 @@ def test_blocks_that_an_image_is_too_small_for(line_of):
             "prt",
             "line 4: personalisation.rare_token: 'prt' is in 'a prt', the class",
         ),
+        ("cat", "a b", "line 4: personalisation.rare_token: Input should be one word, found 'a b'"),
     ],
 )
 def test_words(line_of, word, token, line):
@@ -161,6 +193,11 @@ def test_words(line_of, word, token, line):
             "line 3: variants.1: Input should be a text: put this key in quotes, found 1",
         ),
         ("", ": expected a mapping of keys, found nothing"),
+        (
+            FACES.replace("{babies:", "{B: {domain: cats}, b:"),
+            "line 2: targets.b: 'b' and 'B' differ in capitals alone; rename one",
+        ),
+        ("3", ": expected a mapping of keys, found a number"),
         ("- 1", ": expected a mapping of keys, found a list"),
         (
             FACES.replace("x\n", "x y\n", 1),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from unidad.config.section import NUMBER, Count, Number, Positive, Section
+from unidad.config.section import NUMBER, Count, Section, Sigma
 
 PAPER_RESOLUTION, STUDENT_SIGMA_MAX, STUDENT_SIGMA_MIN = 256, 80.0, 0.5
 """Of the paper (SPEC section 3)."""
@@ -15,11 +16,11 @@ PAPER_RESOLUTION, STUDENT_SIGMA_MAX, STUDENT_SIGMA_MIN = 256, 80.0, 0.5
 class Diffusion(Section):
     """The noise process (SPEC: FSIG levels)."""
 
-    sigma_min: Positive = 0.002
+    sigma_min: Sigma = 0.002
     """Lowest noise level."""
-    sigma_max: Positive = 80.0
+    sigma_max: Sigma = 80.0
     """Highest noise level: pure noise, where sampling starts."""
-    rho: Positive = 7.0
+    rho: Annotated[float, Field(ge=0.1, le=100), NUMBER] = 7.0
     """Spacing of the Karras levels."""
     levels: Annotated[int, Field(ge=1, le=1_000_000), NUMBER] = 1000
     """Number of levels that training draws from."""
@@ -28,18 +29,18 @@ class Diffusion(Section):
     log-normal distribution, or the network's own timesteps, whose range then replaces sigma_min and
     sigma_max (personalisation: there the default, and nothing else will do). The same sigma
     destroys far more of a 32x32 image, so small images want lower levels."""
-    lognormal_mean: Number | None = None
+    lognormal_mean: Annotated[float, Field(ge=-13, le=13), NUMBER] | None = None
     """Mean of log sigma, with spacing lognormal; null: -0.8 at 32x32, sigma in proportion to the
     resolution."""
-    lognormal_std: Positive = 1.6
+    lognormal_std: Annotated[float, Field(gt=0, le=10), NUMBER] = 1.6
     """Standard deviation of log sigma, with spacing lognormal."""
-    student_sigma_max: Positive | None = None
+    student_sigma_max: Sigma | None = None
     """The few-step student's first level, its pure noise; null: in proportion to the resolution, 80
     at 256x256 (the paper) and 10 at 32x32; with spacing timesteps the highest."""
-    student_sigma_min: Positive | None = None
+    student_sigma_min: Sigma | None = None
     """The few-step student's last level; its levels are log-linear from its first to here. null: in
     proportion to the resolution, 0.5 at 256x256 (the paper) and 0.0625 at 32x32."""
-    sigma_data: Positive | None = 0.5
+    sigma_data: Sigma | None = 0.5
     """The denoising loss weights the x0 error by sigma^-2 + sigma_data^-2; null: by sigma^-2, the
     plain error of the noise (personalisation)."""
 
@@ -49,6 +50,13 @@ class Diffusion(Section):
         if self.spacing != "timesteps" and self.sigma_min >= self.sigma_max:
             raise ValueError(
                 f"sigma_min: {self.sigma_min:g} is not below sigma_max, {self.sigma_max:g}"
+            )
+        low, high = math.log(self.sigma_min), math.log(self.sigma_max)
+        mean = self.lognormal_mean if self.spacing == "lognormal" else None
+        if mean is not None and not low <= mean <= high:
+            raise ValueError(
+                f"lognormal_mean: {mean:g} is not between the logarithms of sigma_min and "
+                f"sigma_max, {low:.3g} and {high:.3g}"
             )
         return self
 

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from unidad.config.section import NUMBER, Count, Positive, Section, Seed
+from unidad.config.section import (
+    MOST_IMAGES,
+    NUMBER,
+    Count,
+    Evaluations,
+    Images,
+    Positive,
+    Section,
+    Seed,
+    Text,
+)
+
+MOST_PROMPTS = 10_000
 
 
 class PublishedFeatures(Section):
@@ -33,29 +45,40 @@ class IntraLpips(Section):
 class Evaluation(Section):
     """Sampling and metrics."""
 
-    samples: Annotated[int, Field(ge=16), NUMBER] = 2000
+    samples: Annotated[Images, Field(ge=16)] = 2000
     """Images drawn for each row."""
-    reference_images: Annotated[int, Field(ge=16), NUMBER] = 5000
+    reference_images: Annotated[Images, Field(ge=16)] = 5000
     """Held-out images of each synthetic target."""
     batch_size: Count = 64
     """Images sampled at once; does not change them."""
     seed: Seed = 1000
     """Seed of the samples' noise: the same for every method."""
-    source_nfe: Count = 25
+    source_nfe: Evaluations = 25
     """Evaluations of the unadapted source teacher's row."""
-    source_student_nfe: Count = 3
+    source_student_nfe: Evaluations = 3
     """Evaluations of the unadapted source student's row (personalisation: 1)."""
     source_sampler: Literal["ddim", "heun"] = "ddim"
     """How a source teacher draws that is trained here; heun (EDM) needs an odd source_nfe. One that
     is given draws as its folder says."""
 
 
+class NoiseGrid(Section):
+    """Which images an unconditional model draws."""
+
+    samples: Images = 64
+    """Images from the first on."""
+    seed: Seed = 0
+    """Of the noise; an image's depends on (seed, its number) alone."""
+    batch_size: Count = 64
+    """Images at once; does not change them."""
+
+
 class PromptGrid(Section):
     """Which images to draw; they come in prompt-major order."""
 
-    prompts: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+    prompts: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MOST_PROMPTS)]
     """What is drawn."""
-    images_per_prompt: Count = 4
+    images_per_prompt: Images = 4
     """Images of each prompt."""
     seed: Seed = 0
     """Of the noise; an image's depends on (seed, its place in the grid) alone."""
@@ -63,6 +86,15 @@ class PromptGrid(Section):
     """Classifier-free guidance of many-step models; 1 turns it off. One-step models have none."""
     batch_size: Count = 64
     """Images at once; does not change them."""
+
+    @model_validator(mode="after")
+    def _in_memory(self) -> Self:
+        count = len(self.prompts) * self.images_per_prompt
+        if count > MOST_IMAGES:
+            raise ValueError(
+                f"images_per_prompt: {count} images in all, at most {MOST_IMAGES} can be drawn"
+            )
+        return self
 
     @property
     def captions(self) -> tuple[str, ...]:

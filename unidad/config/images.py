@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from unidad.config.section import NUMBER, Count, Section, Text, Unit
+from unidad.config.section import NUMBER, Images, Section, Text, Unit
 from unidad.errors import UserError
 from unidad.files import local_path
 
@@ -58,7 +58,7 @@ def _tag_of_images(value: Any) -> str:
     return "a path" if isinstance(value, str) else "an archive"
 
 
-Images = Annotated[
+Origin = Annotated[
     Annotated[Text, Tag("a path")] | Annotated[Archive, Tag("an archive")],
     Discriminator(_tag_of_images),
     BeforeValidator(_as_archive),
@@ -73,15 +73,15 @@ BabyShare = Annotated[float, Field(ge=0, le=0.5), NUMBER]
 class SourceData(Section):
     """The source domain's images: rendered faces, or a folder of one's own."""
 
-    images: Count = 50000
+    images: Images = 50000
     """Images of the source set; of a folder the first so many."""
     babies: BabyShare = 0.05
     """Share of baby-like source faces: rare modes that make `babies` a near target."""
     sunglasses: Unit = 0.05
     """Share of source faces with sunglasses, which makes `sunglasses` a near target."""
-    folder: Images | None = None
+    folder: Origin | None = None
     """A folder or archive of images in place of rendered faces."""
-    reference: Images | None = None
+    reference: Origin | None = None
     """Held-out images of the same kind, to measure against (with `folder`)."""
 
     @model_validator(mode="after")
@@ -104,9 +104,9 @@ class Target(Section):
     live: bool | None = None
     """Whether the subject in one's own folder is a living one, which decides its prompts; null:
     cats and dogs are."""
-    folder: Images | None = None
+    folder: Origin | None = None
     """A folder or archive of images."""
-    reference: Images | None = None
+    reference: Origin | None = None
     """Held-out images of the same kind, to measure against (with `folder`)."""
     shots_in_reference: Literal["refuse", "drop"] = "refuse"
     """Training images among the held-out ones: an error, or left out, as published sets want it."""

@@ -52,7 +52,8 @@ def _lines(model: type[Section], problems: list[dict], raw: Any, where: str) -> 
         if not _is_echo(key, grouped):
             message = _message(model, group)
             place = place_of(raw, (*key, *_named(raw, key, message)), where)
-            yield ": ".join([place, *filter(None, [".".join(map(str, key))]), message])
+            words = [str(place), *filter(None, [".".join(map(str, key))]), message]
+            yield "".join(c if c.isprintable() else repr(c)[1:-1] for c in ": ".join(words))
 
 
 def _key(problem: dict, raw: Any) -> tuple:
@@ -81,12 +82,16 @@ def _named(raw: Any, key: tuple, message: str) -> Iterator[str]:
     for part in key:
         raw = raw[part] if isinstance(raw, dict) and part in raw else None
     while isinstance(raw, dict):
-        first = [name for name in map(str, raw) if re.match(rf"{re.escape(name)}[.:]", message)]
+        first = [name for name in map(str, raw) if _begins(message, name)]
         if not first:
             return
         name = max(first, key=len)
         yield name
         raw, message = raw.get(name), message[len(name) + 1 :]
+
+
+def _begins(message: str, name: str) -> bool:
+    return any(message.startswith((f"{form}.", f"{form}:")) for form in (name, repr(name)))
 
 
 def _message(model: type[Section], group: list[dict]) -> str:
@@ -101,7 +106,9 @@ def _message(model: type[Section], group: list[dict]) -> str:
         return _untold(model, problem)
     words = dict.fromkeys(_words(each) for each in group)
     message = " or ".join([next(iter(words)), *(_allowed(word) for word in [*words][1:])])
-    if not problem["loc"] or isinstance(given, (dict, BaseModel)):
+    parts = given if isinstance(given, (tuple, list)) else [given]
+    said = any(isinstance(part, str) and message.startswith(repr(part)) for part in parts)
+    if not problem["loc"] or said or isinstance(given, (dict, BaseModel)):
         return message
     choices = [choice for each in group for choice in _choices(each)]
     return f"{message}, found {_shown(given)}{meant(given, choices)}"
@@ -114,6 +121,9 @@ def _words(problem: dict) -> str:
         return f"Input should be {allowed}" if allowed else problem["msg"]
     if kind == "too_short":
         return f"Input should be a list of at least {problem['ctx']['min_length']} item"
+    if kind == "too_long" and isinstance(problem["input"], (tuple, list)):
+        ends = problem["ctx"]
+        return f"{ends['actual_length']} items, at most {ends['max_length']} are allowed"
     if problem["loc"][-1:] == ("[key]",):
         return f"Input should be {KINDS['string']}: put this key in quotes"
     name, _, detail = kind.partition("_")

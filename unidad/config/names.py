@@ -15,8 +15,14 @@ HELD_OUT_LABEL = "Held-out images"
 TRAINING_LABEL = "Training images"
 CONTROLS = (SOURCE_TEACHER_LABEL, SOURCE_STUDENT_LABEL, HELD_OUT_LABEL, TRAINING_LABEL)
 """Rows of every table that no variant stands behind."""
-WORDS = (*ORIGINS, "online", "none")
+TEACHERS = ("online", "none")
+"""What a target teacher may be that is no label."""
+WORDS = (*ORIGINS, *TEACHERS)
 """What stands for a model where a label might stand, too."""
+
+
+LONGEST = 100
+"""Characters of a name: paths and their endings must fit into what a file system allows."""
 
 
 def slug(label: str) -> str:
@@ -37,6 +43,8 @@ def check_labels(labels: Iterable[str]) -> None:
         name = slug(label)
         if not name:
             raise ValueError(f"variants.{label}: the label '{label}' has no letter and no digit")
+        if len(label) > LONGEST:
+            raise ValueError(f"variants.{label}: {len(label)} characters, at most {LONGEST}")
         if label in WORDS:
             raise ValueError(f"variants.{label}: '{label}' is reserved, as {', '.join(WORDS)} are")
         if name in controls:
@@ -55,11 +63,21 @@ def check_targets(names: Iterable[str]) -> None:
     """Names of targets are parts of paths as they are.
 
     Raises:
-        ValueError: another sign than letters, digits, _ and -, or the name of the source.
+        ValueError: another sign than letters, digits, _ and -, the name of the source, too long a
+            name, or two that differ in capitals alone, which not every file system tells apart.
     """
+    taken: dict[str, str] = {}
     for name in names:
-        if name == SOURCE or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        if name.lower() == SOURCE or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
             raise ValueError(
                 f"targets.{name}: '{name}' is not usable as a name: letters, digits, _ and -, "
                 f"not '{SOURCE}'"
             )
+        if len(name) > LONGEST:
+            raise ValueError(f"targets.{name}: {len(name)} characters, at most {LONGEST}")
+        if name.lower() in taken:
+            raise ValueError(
+                f"targets.{name}: '{name}' and '{taken[name.lower()]}' differ in capitals alone; "
+                "rename one"
+            )
+        taken[name.lower()] = name

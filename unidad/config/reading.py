@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
 from unidad.errors import UserError, one_line
 
@@ -15,6 +16,9 @@ EIGHTS = re.compile(r"[-+]?0[0-7_]+")
 SIXTIES = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
 MERGING = "tag:yaml.org,2002:merge"
 KINDS = {type(None): "nothing", list: "a list", str: "a text", bool: "true or false"}
+KINDS |= {int: "a number", float: "a number"}
+LARGEST = 4_000_000
+"""Bytes of a file that is read as a whole, which is slow: no configuration comes near."""
 
 
 class Key(str):
@@ -40,7 +44,10 @@ def read_yaml(path: str | Path, what: str, form: str = "YAML") -> object:
             that YAML 1.1 reads otherwise than it looks.
     """
     try:
-        return _Loader(Path(path).read_text(), str(path)).get_single_data()
+        if (size := Path(path).stat().st_size) > LARGEST:
+            raise UserError(f"{path}: {size} bytes, a {what} has at most {LARGEST}")
+        text = Path(path).read_text()
+        return _Loader(text, str(path)).get_single_data()
     except FileNotFoundError:
         raise UserError(f"{path}: no such {what}") from None
     except IsADirectoryError:
@@ -49,6 +56,10 @@ def read_yaml(path: str | Path, what: str, form: str = "YAML") -> object:
         mark = error.problem_mark or error.context_mark
         place = f"{path}, line {mark.line + 1}" if mark else path
         raise UserError(f"{place}: not valid {form}: {one_line(error.problem)}") from None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        sign = f"the character {chr(error.character)!a} is not allowed; leave it out"
+        raise UserError(f"{path}, line {line}: not valid {form}: {sign}") from None
     except RecursionError:
         raise UserError(f"{path}: not valid {form}: brackets nested too deeply") from None
     except (yaml.YAMLError, ValueError) as error:

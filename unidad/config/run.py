@@ -10,7 +10,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer, model_vali
 
 from unidad.config.diffusion import Diffusion, Network
 from unidad.config.names import ORIGINS, SOURCE_TEACHER
-from unidad.config.section import DISTINCT, Count, Section, Seed, Text, merged
+from unidad.config.section import DISTINCT, Count, Evaluations, Section, Seed, Text, merged
 from unidad.config.text_to_image import TextToImage
 from unidad.config.training import WATCHING, Training
 
@@ -27,9 +27,9 @@ class MethodSettings(Section):
     needs_prompts: ClassVar[bool] = False
     """Whether the method learns a word, and so trains with prompts alone."""
 
-    nfe: Count
+    nfe: Evaluations
     """Network evaluations an image, in training (few-step students) and in the table."""
-    extra_nfe: Annotated[tuple[Count, ...], DISTINCT] = ()
+    extra_nfe: Annotated[tuple[Evaluations, ...], DISTINCT] = ()
     """Further numbers of evaluations to measure, for the plot of quality against NFE."""
     domain: Literal["target", "source"] = "target"
     """Train on each target's shots, or once on the source set."""

@@ -16,12 +16,15 @@ from pydantic import (
 
 MOST = 2**63 - 1
 """The largest whole number that random generators and arrays take."""
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+"""Control characters, separators of lines, signs that turn the direction of writing, halves."""
+MOST_IMAGES, MOST_NFE = 1_000_000, 10_000
 PATTERNS = {
     r"\S": "a text that is not empty",
     r"^[A-Za-z0-9_-]+$": "a name of letters, digits, _ and -",
     r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "a name of letters, digits, _, - and ., not first a sign",
     r"^[0-9a-fA-F]{64}$": "a SHA-256: 64 digits from 0 to f",
+    r"^\S+$": "one word",
 }
 """Patterns of texts → what they allow, in words."""
 
@@ -54,8 +57,15 @@ NotNegative = Annotated[float, Field(ge=0), NUMBER]
 Seed = Annotated[int, Field(ge=0), NUMBER]
 Whole = Annotated[int, Field(ge=0), NUMBER]
 Count = Annotated[int, Field(ge=1), NUMBER]
+Images = Annotated[int, Field(ge=1, le=MOST_IMAGES), NUMBER]
+"""A number of images: they are held in memory."""
+Evaluations = Annotated[int, Field(ge=1, le=MOST_NFE), NUMBER]
+"""Of a network, for an image."""
+Sigma = Annotated[float, Field(ge=1e-6, le=1e6), NUMBER]
+"""A noise level; beyond these, float32 knows no image or no noise."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 Text = Annotated[str, Field(pattern=r"\S")]
+Word = Annotated[str, Field(pattern=r"^\S+$")]
 
 
 class Section(BaseModel):
@@ -71,7 +81,7 @@ class Section(BaseModel):
         """Neither files nor tables can hold a text's control characters."""
         for text in value if isinstance(value, (tuple, dict)) else (value,):
             if isinstance(text, str) and CONTROL.search(text):
-                raise ValueError(f"{text!r} holds a control character; leave it out")
+                raise ValueError(f"{text!r}: a control character is in this text; leave it out")
         return value
 
 

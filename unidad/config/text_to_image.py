@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from unidad.config.section import Count, Positive, Section, Text, Unit
+from unidad.config.section import NUMBER, Positive, Section, Text, Unit, Word
 
 
 class Lora(Section):
     """Low-rank adapters in place of full training, in every trained network."""
 
-    rank: Count = 16
+    rank: Annotated[int, Field(ge=1, le=4096), NUMBER] = 16
     """Of the adapters."""
     layers: Literal["attention", "all"] = "attention"
     """Adapt the attention's projections, or all linear layers and convolutions. EchoDistill adapts
@@ -25,7 +25,7 @@ class Prompts(Section):
 
     class_word: Text
     """The subject's class: cat, stuffed animal."""
-    rare_token: Text = "prt"
+    rare_token: Word = "prt"
     """The word that comes to stand for the subject."""
     target: str
     """Prompt of the subject, with both: a prt cat."""

@@ -80,7 +80,7 @@ class Training(Section):
     """Student updates between checkpoints."""
     sample_every: Whole = 500
     """Student updates between sample grids; 0 draws none."""
-    snapshots: Whole = 0
+    snapshots: Annotated[int, Field(ge=0, le=1000), NUMBER] = 0
     """Copies of the student kept at equal distances before the end, and measured: the report's
     plot of quality against updates, and its best checkpoint beside the last."""
     log_every: Count = 10

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from unidad.config.images import RENDERED_UP_TO
-from unidad.config.names import ORIGINS, SOURCE
+from unidad.config.names import ORIGINS, SOURCE, TEACHERS
 from unidad.config.run import MethodSettings
+from unidad.errors import meant
 
 if TYPE_CHECKING:
     from unidad.experiment.config import Config
@@ -30,8 +31,12 @@ def check_origins(label: str, variant: MethodSettings, variants: dict[str, Metho
     """What a variant starts from and is taught by exists, in an order that ends."""
     for key, origin in variant.labels().items():
         if origin not in variants:
-            allowed = ", ".join([*ORIGINS, *variants])
-            raise ValueError(f"variants.{label}.{key}: '{origin}' is none of {allowed}")
+            own = TEACHERS if key == "target_teacher" else ORIGINS
+            allowed = [*own, *(other for other in variants if other != label)]
+            raise ValueError(
+                f"variants.{label}.{key}: '{origin}' is none of {', '.join(allowed)}"
+                f"{meant(origin, allowed)}"
+            )
         if variant.domain == SOURCE and variants[origin].domain != SOURCE:
             raise ValueError(f"variants.{label}.{key}: '{origin}' is not trained on the source")
     seen, waiting = set(), [label]

@@ -12,7 +12,7 @@ from unidad.config.distillation import Distillation
 from unidad.config.evaluation import Evaluation, IntraLpips, PublishedFeatures
 from unidad.config.images import SourceData, Target
 from unidad.config.names import SOURCE
-from unidad.config.section import DISTINCT, NUMBER, Count, Name, Section, Seed, Text
+from unidad.config.section import DISTINCT, NUMBER, Images, Name, Section, Seed, Text
 from unidad.config.tables import TableView
 from unidad.config.training import Training
 from unidad.experiment import checks
@@ -32,7 +32,9 @@ AnyMethod = Annotated[
 class Config(Section):
     """An experiment."""
 
-    experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    experiment: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=names.LONGEST)
+    ]
     """Its name: results go to results/<experiment>/."""
     resolution: Annotated[int, Field(ge=16, le=512, multiple_of=16), NUMBER] = 32
     """Of all images, in pixels; rendered ones have at most 128."""
@@ -67,7 +69,7 @@ class Config(Section):
     """Defaults of every variant's distillation."""
     targets: Annotated[dict[str, Target], Field(min_length=1)]
     """Target domains by name."""
-    shots: Annotated[tuple[Count, ...], Field(min_length=1), DISTINCT] = (10,)
+    shots: Annotated[tuple[Images, ...], Field(min_length=1), DISTINCT] = (10,)
     """Numbers of training images."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), DISTINCT] = (0,)
     """Training seeds; the table's mean and standard deviation go over them."""

@@ -69,6 +69,8 @@ class Rows:
         if not isinstance(row, dict) or "like" not in row:
             return row
         name = row["like"]
+        if not isinstance(name, str):
+            raise UserError(f"{self._at(label)}: the label of another row, found {name!r}")
         if name in before:
             raise UserError(f"{self._at(label)}: '{name}' is like this one")
         if name in self.own and name != label:

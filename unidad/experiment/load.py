@@ -14,6 +14,7 @@ from unidad.errors import UserError
 from unidad.experiment.config import Config
 from unidad.experiment.extend import extended
 from unidad.methods import METHODS
+from unidad.methods.specs import method_of
 from unidad.tasks import TASKS
 
 DEFAULTS = ("training", "distillation")
@@ -49,8 +50,8 @@ def _refuse_other_methods(raw: dict, where: str) -> None:
     lines = []
     variants = raw.get("variants")
     for label, variant in variants.items() if isinstance(variants, dict) else ():
-        method = variant.get("method") if isinstance(variant, dict) else None
-        if method not in METHODS:
+        method = method_of(variant)
+        if method is None:
             continue
         known = METHODS[method].Settings.model_fields
         for key in (key for key in variant if key not in known):
@@ -103,8 +104,8 @@ def _inherited(raw: dict) -> dict:
 
 
 def _with_defaults(variant: Any, raw: dict) -> Any:
-    method = variant.get("method") if isinstance(variant, dict) else None
-    if method not in METHODS:
+    method = method_of(variant)
+    if method is None:
         return variant
     whole = dict(variant)
     for section in set(DEFAULTS) & set(METHODS[method].Settings.model_fields):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from unidad.config.section import Count, Positive, Section, Text
+from unidad.config.section import Images, Positive, Section, Text, Word
 from unidad.config.text_to_image import Lora
 from unidad.synthetic.recipes import SceneModels
 
@@ -12,7 +12,7 @@ from unidad.synthetic.recipes import SceneModels
 class PriorImages(Section):
     """Prior preservation (DreamBooth) on images that the source teacher draws of the class."""
 
-    images: Count = 100
+    images: Images = 100
     """How many."""
     weight: Positive = 1.0
     """Of the loss prior_preservation."""
@@ -21,12 +21,12 @@ class PriorImages(Section):
 class Personalisation(Section):
     """Subjects in place of domains: text-to-image networks learn what a rare word stands for."""
 
-    rare_token: Text = "prt"
+    rare_token: Word = "prt"
     """The word that comes to stand for the subject; the tokenizer must know it."""
     prompts: Text = "standard"
     """What is drawn and measured: standard (the 25 DreamBooth prompts of objects or of live
     subjects), or a file of one's own, one prompt a line with {} for the subject."""
-    images_per_prompt: Count = 4
+    images_per_prompt: Images = 4
     """Images drawn of each prompt."""
     guidance_scale: Positive = 7.5
     """Classifier-free guidance of the teachers and of many-step sampling; 1 turns it off."""

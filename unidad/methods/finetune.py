@@ -18,7 +18,7 @@ from pydantic import model_validator
 from torch import nn
 
 from unidad.config.run import MethodSettings, RunSpec
-from unidad.config.section import Count
+from unidad.config.section import Evaluations
 from unidad.methods.base import Batch, Method, StepOutput
 from unidad.networks.backbone import Backbone
 from unidad.networks.conditions import Captions, Prompts
@@ -33,7 +33,7 @@ class FinetuneSettings(MethodSettings):
     uses_prior: ClassVar[bool] = True
 
     method: Literal["finetune"]
-    nfe: Count = 25
+    nfe: Evaluations = 25
     """Network evaluations an image: in the table, and with levels student in training."""
     sampler: Literal["ddim", "heun", "few_step"] = "ddim"
     """How it samples: many-step, or with a few-step student's levels."""

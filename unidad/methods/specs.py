@@ -30,15 +30,23 @@ def load_spec(path: str | Path, watching: str | Path | None = None) -> RunSpec:
     return run_spec(raw, str(path))
 
 
+def method_of(variant: object) -> str | None:
+    """The method that a variant names, in a mapping or as settings; None if there is no such."""
+    key = "method"
+    named = variant.get(key) if isinstance(variant, dict) else getattr(variant, key, None)
+    return named if isinstance(named, str) and named in METHODS else None
+
+
 def run_spec(raw: object, where: str) -> RunSpec:
     """A run specification from a mapping, of the method that its variant names; raises likewise."""
     variant = raw.get("variant") if isinstance(raw, dict) else None
-    named = variant.get("method") if isinstance(variant, dict) else getattr(variant, "method", None)
-    if variant is not None and named not in METHODS:
+    method = method_of(variant)
+    if variant is not None and method is None:
+        named = variant.get("method") if isinstance(variant, dict) else variant
         place = place_of(raw, ("variant", "method"), where)
         raise UserError(
             f"{place}: variant.method: {named!r} is none of {', '.join(METHODS)}"
             f"{meant(named, METHODS)}"
         )
-    settings = METHODS[named].Settings if named in METHODS else MethodSettings
+    settings = MethodSettings if method is None else METHODS[method].Settings
     return validate(RunSpec[settings], raw, where)

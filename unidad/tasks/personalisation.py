@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from unidad.config.images import LIVE_CLASSES, SUBJECTS
+from unidad.config.images import LIVE_CLASSES
 from unidad.config.names import (
     HELD_OUT_LABEL,
     ORIGINS,
@@ -17,17 +17,23 @@ from unidad.config.names import (
     slug,
 )
 from unidad.config.run import MethodSettings, RunSpec
-from unidad.config.text_to_image import Prior, Prompts, TextToImage, mentions
+from unidad.config.text_to_image import Prior, Prompts, TextToImage
 from unidad.data.prompts import STANDARD, fill, read_prompts
+from unidad.errors import UserError
 from unidad.features.protocols import PROTOCOLS
 from unidad.methods.specs import load_spec
 from unidad.shipped import SHIPPED_TEXT_TO_IMAGE
+from unidad.tasks.personalisation_checks import (
+    check_sampling,
+    check_scene_models,
+    check_token,
+    class_word,
+)
 from unidad.tasks.plots import UPDATES, Plot
 from unidad.tasks.rows import Row, Run, shots_name
 from unidad.tasks.task import Task, origin_of
 
 if TYPE_CHECKING:
-    from unidad.config.images import Target
     from unidad.experiment.config import Config
 
 ALL_SUBJECTS = "mean of subjects"
@@ -100,20 +106,20 @@ class Personalisation(Task):
                     f"targets.{name}: personalisation needs 'subject', or 'folder' with "
                     "'class_word'"
                 )
-            _check_token(config, name)
+            check_token(config, name)
         for label, variant in config.variants.items():
             if variant.domain == SOURCE:
                 raise ValueError(
                     f"variants.{label}.domain: personalisation starts from source_teacher or "
                     f"{SOURCE_STUDENT}; nothing is trained on the source here"
                 )
-            _check_sampling(label, variant)
+            check_sampling(label, variant)
         if config.diffusion.spacing != "timesteps":
             raise ValueError(
                 "diffusion.spacing: personalisation has the levels of its networks' own timesteps; "
                 f"leave out {config.diffusion.spacing}"
             )
-        _check_scene_models(config)
+        check_scene_models(config)
 
     def class_word(self, target: str) -> str:
         """What a subject is: cat, stuffed animal."""
@@ -131,7 +137,10 @@ class Personalisation(Task):
         standard = STANDARD["live" if live else "objects"]
         path = standard if settings.prompts == "standard" else Path(settings.prompts)
         name = f"{settings.rare_token} {word}" if token else word
-        return [fill(template, name) for template in read_prompts(path)]
+        try:
+            return [fill(template, name) for template in read_prompts(path)]
+        except UserError as error:
+            raise UserError(f"personalisation.prompts: {error}") from None
 
     def shown_prompts(self) -> dict[str, list[str]]:
         """Target → its prompts without the rare token."""
@@ -346,53 +355,3 @@ class Personalisation(Task):
         """CLIP and the encoder of the protocol."""
         origins = (spec["origin"].partition(":") for spec in self.placed().values())
         return [name for kind, _, name in origins if kind == "published"]
-
-
-def class_word(target: Target) -> str:
-    """What a subject is: cat, stuffed animal."""
-    return target.class_word or SUBJECTS[target.subject]
-
-
-def _check_token(config: Config, name: str) -> None:
-    """The rare token stands for one subject, and for nothing that the class's prompt says."""
-    token, prompt = config.personalisation.rare_token, f"a {class_word(config.targets[name])}"
-    if mentions(prompt, token):
-        raise ValueError(
-            f"personalisation.rare_token: '{token}' is in '{prompt}', the class's prompt of "
-            f"targets.{name}; choose a word that means nothing, such as prt"
-        )
-
-
-def _check_sampling(label: str, variant: MethodSettings) -> None:
-    """Students draw in one step, other models as diffusers does."""
-    if variant.sampler == "heun":
-        raise ValueError(
-            f"variants.{label}.sampler: many-step text-to-image models draw with ddim, not heun"
-        )
-    for key, counts in (("nfe", [variant.nfe]), ("extra_nfe", variant.extra_nfe)):
-        more = [nfe for nfe in counts if nfe != 1]
-        if more and variant.sampler == "few_step":
-            raise ValueError(
-                f"variants.{label}.{key}: text-to-image students draw in one step, found {more[0]}"
-            )
-
-
-def _check_scene_models(config: Config) -> None:
-    """What is trained here is trained on rendered scenes, and fits together."""
-    students = any(variant.student == SOURCE_STUDENT for variant in config.variants.values())
-    if students and config.source_teacher == "train" and config.source_student == "shipped":
-        raise ValueError(
-            "source_student: the shipped one has another autoencoder than a source_teacher that is "
-            "trained here; give train"
-        )
-    protocol = config.personalisation.protocol
-    if config.feature_network not in ("shipped", "train"):
-        raise ValueError(
-            "feature_network: personalisation measures with the networks of "
-            f"personalisation.protocol; shipped or train, found '{config.feature_network}'"
-        )
-    if config.feature_network == "train" and protocol != "synthetic":
-        raise ValueError(
-            f"feature_network: protocol {protocol} measures with published networks; leave out "
-            "train"
-        )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from unidad.config.evaluation import MOST_PROMPTS
+from unidad.config.section import CONTROL
 from unidad.errors import UserError
 
 STANDARD = {kind: Path(__file__).with_name(f"{kind}.txt") for kind in ("objects", "live")}
@@ -22,11 +24,11 @@ def read_prompts(path: str | Path) -> tuple[str, ...]:
 
     Raises:
         UserError: the file cannot be read, holds no prompt, or a line has no slot, more than
-            one, or another brace.
+            one, another brace, or a control character.
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file in UTF-8"
         raise UserError(f"prompt file {path}: {reason}") from error
@@ -38,6 +40,8 @@ def read_prompts(path: str | Path) -> tuple[str, ...]:
     )
     if not prompts:
         raise UserError(f"prompt file {path}: no prompt in it; write one a line, like 'a red {{}}'")
+    if len(prompts) > MOST_PROMPTS:
+        raise UserError(f"prompt file {path}: {len(prompts)} prompts, at most {MOST_PROMPTS}")
     return prompts
 
 
@@ -52,6 +56,8 @@ def without_token(prompt: str, token: str) -> str:
 
 
 def _template(line: str, where: str) -> str:
+    if CONTROL.search(line):
+        raise UserError(f"{where}: a control character is in {line!r}; leave it out")
     template, slots = _SLOT.subn("{}", line)
     if slots != 1:
         found = "no slot" if slots == 0 else f"{slots} slots"
