@@ -21,6 +21,7 @@ LAYERS = (
     ("experiment",),
     ("plan",),
     ("doctor", "estimate", "rates", "report"),
+    ("adapt",),
     ("cli",),
     ("__main__",),
 )
@@ -34,7 +35,8 @@ ALLOWED["metrics"] = {"metrics", "errors", "data"}
 ALLOWED["synthetic"] = ALLOWED["training"] | {"synthetic", "metrics"}
 for user in ("tasks", "experiment", "cli"):
     ALLOWED[user] |= {"synthetic", "metrics"}
-ALLOWED["report"] |= {"metrics"}
+for user in ("report", "adapt"):
+    ALLOWED[user] |= {"metrics"}
 LINES, FUNCTION_LINES = 400, 60
 
 

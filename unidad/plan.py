@@ -276,6 +276,8 @@ class Plan:
         own = {key: folder for key, folder in own.items() if folder is not None}
         if getattr(described, "shots_in_reference", "refuse") == "drop":
             own["shots_in_reference"] = "drop"
+        if getattr(described, "crop", "centre") != "centre":
+            own["crop"] = described.crop
         size = {"images": described.images} if name == SOURCE else {"shots": self.config.shots}
         return {"resolution": self.config.resolution} | own | size
 

@@ -9,7 +9,7 @@ import sys
 import warnings
 
 from unidad import __version__
-from unidad.cli import data, evaluation, models, plan, results, synthetic, training
+from unidad.cli import adapt, data, evaluation, models, plan, results, synthetic, training
 from unidad.errors import UserError
 from unidad.plugins import load_plugins
 
@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"unidad {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for topic in (plan, data, models, synthetic, training, evaluation, results):
+    for topic in (adapt, plan, data, models, synthetic, training, evaluation, results):
         topic.add_verbs(verbs)
     return parser
 

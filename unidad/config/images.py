@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -66,6 +66,8 @@ Origin = Annotated[
 """A folder, or an archive: its path, or `url`, `sha256` and `inside`."""
 
 
+Crop: TypeAlias = Literal["centre", "smart", "pad"]
+"""Which square of a photo that is none."""
 BabyShare = Annotated[float, Field(ge=0, le=0.5), NUMBER]
 """As many faces again lie between adults and babies, so half of them is the most."""
 
@@ -110,6 +112,9 @@ class Target(Section):
     """Held-out images of the same kind, to measure against (with `folder`)."""
     shots_in_reference: Literal["refuse", "drop"] = "refuse"
     """Training images among the held-out ones: an error, or left out, as published sets want it."""
+    crop: Crop = "centre"
+    """Which square of an image that is none: the middle; smart: without bars of one colour, the
+    square with the most detail; pad: all of it, on a ground of the mean colour of its edge."""
     near: bool = False
     """Whether the target lies inside the source's support: decides dmd_target_share auto."""
 
@@ -123,4 +128,6 @@ class Target(Section):
             raise ValueError("'class_word' goes with 'folder'")
         if self.reference is not None and self.folder is None:
             raise ValueError("'reference' goes with 'folder'")
+        if self.crop != "centre" and self.folder is None:
+            raise ValueError("'crop' goes with 'folder'")
         return self

@@ -12,6 +12,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
+from unidad.config.images import Crop
+from unidad.data.crop import shown, square
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError, one_line
 
@@ -27,9 +29,13 @@ VALUES_16_PER_8_BIT = 257  # 65535 / 255
 
 
 def load_folder(
-    folder: str | Path, resolution: int, limit: int | None = None, unique: bool = True
+    folder: str | Path,
+    resolution: int,
+    limit: int | None = None,
+    unique: bool = True,
+    crop: Crop = "centre",
 ) -> tuple[ImageSet, list[str]]:
-    """Decode, centre-crop to a square and resize every image that lies directly in `folder`.
+    """Decode, crop to a square and resize every image that lies directly in `folder`.
 
     Hidden files, subfolders and files without an image ending are passed over. An image smaller
     than `resolution` is enlarged, with a warning in the log.
@@ -39,6 +45,7 @@ def load_folder(
         resolution: height and width of the result, in pixels.
         limit: take the first so many alone; None takes all.
         unique: refuse images that are twice there; else each counts, with a warning in the log.
+        crop: which square of an image that is none.
 
     Returns:
         The images, uint8 (N, resolution, resolution, 3) RGB without attributes, and their file
@@ -62,7 +69,7 @@ def load_folder(
             continue
         same_pixels.setdefault(_pixel_hash(image), []).append(path.name)
         _warn_if_small(path, image, resolution)
-        images[index] = square(image, resolution)
+        images[index] = square(image, resolution, crop)
     duplicates = _duplicates(folder, same_pixels)
     if unique:
         problems += duplicates
@@ -137,13 +144,19 @@ def decode(path: Path) -> Image.Image:
     raise UserError(f"{printable(path)}: {reason}")
 
 
-def square(image: Image.Image, resolution: int) -> np.ndarray:
-    """Centre-crop an RGB image and resize it (Lanczos) to uint8 (resolution, resolution, 3)."""
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    size = (resolution, resolution)
-    cropped = image.crop((left, top, left + side, top + side))
-    return np.asarray(cropped.resize(size, Image.Resampling.LANCZOS))
+def show_cuts(folder: str | Path, limit: int, side: int, crop: Crop) -> np.ndarray | None:
+    """The first images of a folder as they are, with what `crop` cuts off; None where nothing is.
+
+    Returns:
+        uint8 (N, side, side, 3), N at most `limit`.
+
+    Raises:
+        UserError: as for `load_folder`.
+    """
+    images = [decode(path) for path in image_paths(folder)[:limit]]
+    if all(image.width == image.height for image in images) and crop != "smart":
+        return None
+    return np.stack([shown(image, side, crop) for image in images])
 
 
 def printable(path: str | Path) -> str:

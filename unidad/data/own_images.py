@@ -7,9 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from unidad.data.folder import load_folder, printable
+from unidad.config.images import Crop
+from unidad.data.contact_sheet import TILE
+from unidad.data.folder import load_folder, printable, show_cuts
 from unidad.data.image_set import ImageSet
-from unidad.data.prepared import REFERENCE, TRAIN, Part, ascending, shots_file, write_folder
+from unidad.data.prepared import (
+    REFERENCE,
+    SHEET_IMAGES,
+    TRAIN,
+    Part,
+    ascending,
+    shots_file,
+    write_folder,
+)
 from unidad.data.recipes import OwnSource, OwnTarget
 from unidad.errors import UserError
 from unidad.files import sha256
@@ -40,14 +50,20 @@ def prepare_target(out: str | Path, settings: OwnTarget) -> dict[str, Any]:
     resolution, shots = settings.resolution, ascending(settings.shots)
     _refuse_to_mix(out, folder)
     same = reference is not None and Path(reference).resolve() == Path(folder).resolve()
-    whole = _loaded(Path(folder), resolution, unique=not same)
+    whole = _loaded(Path(folder), resolution, unique=not same, crop=settings.crop)
     parts = _own_shots(whole, folder, shots)
     if reference is not None:
         largest = parts[shots_file(shots[-1])]
-        held_out = whole if same else _loaded(Path(reference), resolution, unique=False)
+        held_out = (
+            whole
+            if same
+            else _loaded(Path(reference), resolution, unique=False, crop=settings.crop)
+        )
         overlap = "drop" if same else settings.shots_in_reference
         parts[REFERENCE] = _without_shots(held_out, largest, reference, overlap)
-    return write_folder(Path(out), parts, _about(resolution))
+    cuts = show_cuts(folder, min(shots[-1], SHEET_IMAGES), max(TILE, resolution), settings.crop)
+    more = {} if cuts is None else {f"cut ({settings.crop})": cuts}
+    return write_folder(Path(out), parts, _about(resolution, settings.crop), more)
 
 
 def prepare_source(out: str | Path, settings: OwnSource) -> dict[str, Any]:
@@ -64,8 +80,14 @@ def prepare_source(out: str | Path, settings: OwnSource) -> dict[str, Any]:
     return write_folder(Path(out), parts, _about(resolution))
 
 
-def _loaded(folder: Path, resolution: int, limit: int | None = None, unique: bool = True) -> Part:
-    images, names = load_folder(folder, resolution, limit, unique)
+def _loaded(
+    folder: Path,
+    resolution: int,
+    limit: int | None = None,
+    unique: bool = True,
+    crop: Crop = "centre",
+) -> Part:
+    images, names = load_folder(folder, resolution, limit, unique, crop)
     originals = [{"name": name, "sha256": sha256(folder / name)} for name in names]
     return Part(images, {"originals": originals})
 
@@ -119,6 +141,7 @@ def _without_shots(held_out: Part, shots: Part, reference: str, overlap: str = "
     return Part(images, {"originals": [originals[index] for index in kept]})
 
 
-def _about(resolution: int) -> dict[str, Any]:
+def _about(resolution: int, crop: Crop = "centre") -> dict[str, Any]:
     unknown = {"kind": "folder", "domain": None, "seed": None}
-    return unknown | {"resolution": resolution, "attributes": []}
+    cut = {} if crop == "centre" else {"crop": crop}
+    return unknown | cut | {"resolution": resolution, "attributes": []}

@@ -7,9 +7,10 @@ folder depends on time or place: same inputs, same bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,12 @@ class Part:
     origin: dict[str, Any]
 
 
-def write_folder(out: Path, parts: dict[str, Part], about: dict[str, Any]) -> dict[str, Any]:
+def write_folder(
+    out: Path,
+    parts: dict[str, Part],
+    about: dict[str, Any],
+    shown: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Write a data folder; returns its manifest, as written to ``manifest.json``.
 
     Args:
@@ -42,6 +48,7 @@ def write_folder(out: Path, parts: dict[str, Part], about: dict[str, Any]) -> di
         parts: name of a file → its images: ``train.npz`` or ``shots{k}.npz``, ``reference.npz``,
             ``held_out.npz``. The shots also lie as PNG files in ``shots{k}/``.
         about: what the manifest says of all of them.
+        shown: further rows of the contact sheet, label → uint8 (N, H, W, 3).
     """
     (out / MANIFEST).unlink(missing_ok=True)
     for name in (REFERENCE, HELD_OUT):
@@ -52,7 +59,7 @@ def write_folder(out: Path, parts: dict[str, Part], about: dict[str, Any]) -> di
         files[name] = {"sha256": sha256(out / name), "images": len(part.images), **part.origin}
         if name.startswith("shots"):
             files |= _write_pictures(out, name.removesuffix(".npz"), part.images.images)
-    write_png(out / SHEET, contact_sheet(_sheet_rows(parts)))
+    write_png(out / SHEET, contact_sheet({**_sheet_rows(parts), **shown}))
     files[SHEET] = {"sha256": sha256(out / SHEET)}
     roles = {"train": _largest_training_set(parts)} | {
         Path(name).stem: name if name in parts else None for name in (REFERENCE, HELD_OUT)
