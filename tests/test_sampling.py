@@ -158,7 +158,7 @@ def edit_index(folder, **changes):
         ),
         (
             lambda f: edit_index(f, diffusion={"sigma_mx": 3}),
-            r"model_index.json: diffusion: .*sigma_mx",
+            r"model_index.json: diffusion\.sigma_mx",
         ),
         (lambda f: edit_index(f, diffusion=[1]), r"model_index.json: diffusion: "),
         (lambda f: (f / "scheduler" / "scheduler_config.json").unlink(), "no such file"),

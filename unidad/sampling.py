@@ -14,9 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from unidad.config.diffusion import Diffusion
+from unidad.config.mistakes import validate
+from unidad.config.model_files import Index
 from unidad.data.image_set import ImageSet, to_uint8
 from unidad.diffusion.samplers import IndexedNoise, sampler_of
-from unidad.errors import UserError, one_line
 from unidad.networks.backbone import Backbone
 from unidad.networks.folder import INDEX, read_index
 from unidad.networks.registry import load_backbone
@@ -68,12 +69,8 @@ def load_image_model(folder: str | Path) -> ImageModel:
     """
     index = read_index(Path(folder), "no exported model is here; train or export one")
     network = load_backbone(folder).to("cuda" if torch.cuda.is_available() else "cpu")
-    settings = {key: index[key] for key in ("sampler", "nfe") if key in index}
-    try:
-        diffusion = Diffusion(**index.get("diffusion", {}))
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{Path(folder) / INDEX}: diffusion: {one_line(error)}") from None
-    return ImageModel(network, diffusion=diffusion, **settings)
+    drawn = validate(Index, index, str(Path(folder) / INDEX))
+    return ImageModel(network, drawn.sampler, drawn.nfe, drawn.diffusion)
 
 
 class Drawing(Protocol):

@@ -1,6 +1,7 @@
 """The command line as a whole: its help, one way through all stages, and its ends."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -147,9 +148,20 @@ def test_progress_is_shown_unless_quiet(model_folder, told):
 
 def test_what_the_system_refuses_is_one_line_too(model_folder, complains):
     Path("file").write_text("")
-    complains(("sample", model_folder, "--out", "file/i.npz", "--count", 1, "--quiet"), "'file'")
+    complains(
+        ("sample", model_folder, "--out", "file/i.npz", "--count", 1, "--quiet"), "'file' is a file"
+    )
     complains(("place", model_folder, "--out", "file"), "file: a file has this name")
     complains(("place", model_folder, "--out", "."), "would be replaced, but holds")
+
+
+def test_who_reads_no_more_ends_it_without_a_word():
+    reading, writing = os.pipe()
+    os.close(reading)
+    call = [sys.executable, "-m", "unidad", "schema"]
+    result = subprocess.run(call, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (141, "")
 
 
 @pytest.mark.parametrize(

@@ -44,4 +44,4 @@ def test_mistakes_in_measuring_a_subject(complains, image_set):
     features = ("features", "images.npz", "--network", "c", "--out", "f.npz")
     complains(features, "c/config.json: no such file; the folder of a feature network has it")
     write_json(Path("typo.json"), {"prompt": ["a cat"]})
-    complains((*features, "--settings", "typo.json"), "typo.json: prompt: unknown key")
+    complains((*features, "--settings", "typo.json"), "typo.json, line 2: prompt: unknown key")

@@ -23,7 +23,7 @@ def test_schema_is_the_one_of_the_project(told):
 
 
 def test_schema_out_of_step(complains):
-    complains(("schema", "--check", "no.json"), "No such file or directory: 'no.json'")
+    complains(("schema", "--check", "no.json"), "no.json: No such file or directory")
     Path("old.json").write_text("{}")
     complains(
         ("schema", "--check", "old.json"), "old.json: out of step", "unidad schema > old.json"

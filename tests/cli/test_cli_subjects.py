@@ -54,7 +54,10 @@ def test_a_prompt_without_the_subject_s_slot(told):
     Path("prompts.txt").write_text("a {} on the beach\n\na cat at sea\n")
     config = configuration(personalisation={"prompts": "prompts.txt"})
     status, _, err = told("plan", "--config", config, "--write")
-    found = "prompts.txt, line 3: no slot for the subject in 'a cat at sea'; write {} in it once"
+    found = (
+        "personalisation.prompts: prompts.txt, line 3: no slot for the subject in 'a cat at sea'; "
+        "write {} in it once"
+    )
     assert (status, err) == (2, [f"unidad plan: {found}"])
     assert not Path("results").exists()
 

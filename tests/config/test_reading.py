@@ -1,5 +1,7 @@
 """YAML is read as people mean it, or refused with its line."""
 
+import json
+
 import pytest
 import yaml
 
@@ -49,6 +51,13 @@ def test_what_would_pass_in_silence_is_refused(read, tmp_path, text, line):
         read(text)
     assert str(error.value).startswith(f"{tmp_path}/c.yaml{line}")
     assert "\n" not in str(error.value)
+
+
+def test_a_sign_of_two_halves_is_one(read):
+    text = '{"a \\ud83d\\ude00": "b \\ud83d\\ude00", "c": "\\u00e9"}'
+    assert read(text, "JSON") == json.loads(text)
+    with pytest.raises(UserError, match=r"c\.yaml, line 1: a text with one half of a sign"):
+        read('{"a": "\\ud83d"}', "JSON")
 
 
 def test_a_folder_is_no_file(tmp_path):

@@ -7,10 +7,10 @@ import shlex
 import sys
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args, get_origin
 
-from unidad.errors import UserError
-from unidad.files import read_json
+from unidad.errors import UserError, meant
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -118,11 +118,36 @@ def read_settings(path: Path | None, known: Collection[str]) -> dict:
     Raises:
         UserError: no such file, not a JSON mapping, or a key that is not `known`.
     """
-    settings = {} if path is None else read_json(path, "`unidad plan --write` makes it")
+    from unidad.config.reading import mapping, place_of, read_yaml
+
+    if path is None:
+        return {}
+    what = "file of settings; `unidad plan --write` makes it"
+    settings = mapping(read_yaml(path, what, "JSON"), str(path))
     unknown = [key for key in settings if key not in known]
     if unknown:
-        raise UserError(f"{path}: {unknown[0]}: unknown key; known are {', '.join(known)}")
+        place = place_of(settings, (unknown[0],), str(path))
+        known = meant(unknown[0], known) or f"; known are {', '.join(known)}"
+        raise UserError(f"{place}: {unknown[0]}: unknown key{known}")
     return settings
+
+
+def check_place(option: str, path: Path) -> None:
+    """Try whether something can be written here, before hours of work; it leaves nothing behind.
+
+    Raises:
+        UserError: it cannot.
+    """
+    place = f"--{option}: {path}"
+    try:
+        path.exists()  # a name that is too long
+        nearest = next(above for above in path.absolute().parents if above.exists())
+        if nearest.is_dir():
+            with TemporaryFile(dir=nearest):
+                return
+    except OSError as error:
+        raise UserError(f"{place}: cannot be written: {error.strerror}") from None
+    raise UserError(f"{place}: '{nearest.name}' is a file, not a folder; choose another place")
 
 
 def command_line() -> str:

@@ -6,7 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unidad.cli.common import Verbs, add_threads_and_quiet, add_verb, read_settings, those_typed
+from unidad.cli.common import (
+    Verbs,
+    add_threads_and_quiet,
+    add_verb,
+    read_settings,
+    section_of,
+    those_typed,
+)
 from unidad.errors import UserError
 from unidad.files import write_json
 
@@ -80,10 +87,7 @@ def _add_sample(verbs: Verbs) -> None:
 def _sample(options: argparse.Namespace) -> None:
     from unidad.networks.text_to_image_folder import is_text_to_image
 
-    for name in ("count", "nfe"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise UserError("--count and --nfe must be at least 1")
+    _check_asked(options)
     draw = _draw_prompts if is_text_to_image(options.model) else _draw
     images, cost = draw(options)
     images.save(options.out)
@@ -97,27 +101,42 @@ def _sample(options: argparse.Namespace) -> None:
         write_png(options.grid, Image.fromarray(sample_grid(images.images[:64], 8)))
 
 
+def _check_asked(options: argparse.Namespace) -> None:
+    """What was typed is possible, and no two files of the output are one.
+
+    Raises:
+        UserError: it is not, or they are.
+    """
+    from unidad.config.evaluation import Asked
+    from unidad.config.mistakes import validate
+
+    validate(Asked, {key: getattr(options, key) for key in Asked.model_fields}, "options")
+    for name, ending in (("out", ".npz"), ("grid", ".png")):
+        path = getattr(options, name)
+        if path is not None and path.suffix.lower() != ending:
+            raise UserError(f"--{name}: {path} does not end in {ending}")
+    if options.grid is not None and options.grid.parent == options.out.with_suffix(""):
+        raise UserError(f"--grid: {options.grid} would lie among the images; choose another place")
+
+
 def _draw(options: argparse.Namespace) -> tuple[ImageSet, dict]:
-    from unidad.config.evaluation import Evaluation
+    from unidad.config.evaluation import Evaluation, NoiseGrid
     from unidad.sampling import load_image_model, sample
 
     if options.prompt:
         raise UserError(f"--prompt: {options.model} is no text-to-image model")
-    settings = {"samples": 64, "seed": 0, "batch_size": 64}
-    settings |= read_settings(options.settings, Evaluation.model_fields)
+    settings = read_settings(options.settings, Evaluation.model_fields)
     settings |= those_typed(samples=options.count, seed=options.seed)
-    count, seed, at_once = (settings[key] for key in ("samples", "seed", "batch_size"))
+    grid = section_of(NoiseGrid, options, settings)
     model = load_image_model(options.model)
-    return sample(model, count, seed, options.nfe, at_once, not options.quiet)
+    drawn = grid.samples, grid.seed, options.nfe, grid.batch_size
+    return sample(model, *drawn, not options.quiet)
 
 
 def _draw_prompts(options: argparse.Namespace) -> tuple[ImageSet, dict]:
     from unidad.config.evaluation import PromptGrid
-    from unidad.config.mistakes import validate
     from unidad.prompt_sampling import draw_grid, load_text_to_image_model
 
-    if options.out.suffix != ".npz":
-        raise UserError(f"--out: {options.out} does not end in .npz")
     settings = read_settings(options.settings, PromptGrid.model_fields)
     settings |= those_typed(
         prompts=options.prompt, images_per_prompt=options.count, seed=options.seed
@@ -126,6 +145,6 @@ def _draw_prompts(options: argparse.Namespace) -> tuple[ImageSet, dict]:
         raise UserError(
             f"{options.model} is a text-to-image model; give --prompt, or --settings with 'prompts'"
         )
-    grid = validate(PromptGrid, settings, str(options.settings or "options"))
+    grid = section_of(PromptGrid, options, settings)
     model = load_text_to_image_model(options.model)
     return draw_grid(model, grid, options.out.with_suffix(""), options.nfe, not options.quiet)

@@ -62,6 +62,17 @@ class Evaluation(Section):
     is given draws as its folder says."""
 
 
+class Asked(Section):
+    """What is typed of a drawing; null: not."""
+
+    count: Images | None = None
+    """Of images."""
+    seed: Seed | None = None
+    """Of the noise."""
+    nfe: Evaluations | None = None
+    """Network evaluations an image."""
+
+
 class NoiseGrid(Section):
     """Which images an unconditional model draws."""
 

@@ -52,8 +52,8 @@ def _lines(model: type[Section], problems: list[dict], raw: Any, where: str) -> 
         if not _is_echo(key, grouped):
             message = _message(model, group)
             place = place_of(raw, (*key, *_named(raw, key, message)), where)
-            words = [str(place), *filter(None, [".".join(map(str, key))]), message]
-            yield "".join(c if c.isprintable() else repr(c)[1:-1] for c in ": ".join(words))
+            words = ": ".join(filter(None, [str(place), ".".join(map(str, key)), message]))
+            yield "".join(c if c.isprintable() else repr(c)[1:-1] for c in words)
 
 
 def _key(problem: dict, raw: Any) -> tuple:

@@ -45,7 +45,8 @@ def read_yaml(path: str | Path, what: str, form: str = "YAML") -> object:
     """
     try:
         if (size := Path(path).stat().st_size) > LARGEST:
-            raise UserError(f"{path}: {size} bytes, a {what} has at most {LARGEST}")
+            kind = what.partition(";")[0]
+            raise UserError(f"{path}: {size} bytes, a {kind} has at most {LARGEST}")
         text = Path(path).read_text()
         return _Loader(text, str(path)).get_single_data()
     except FileNotFoundError:
@@ -125,6 +126,14 @@ class _Loader(yaml.SafeLoader):
                 )
         return value
 
+    def joined_halves(self, node: yaml.ScalarNode) -> str:
+        """A text; JSON writes a sign beyond 16 bits as two halves."""
+        text = self.construct_yaml_str(node).encode("utf-16", "surrogatepass")
+        try:
+            return text.decode("utf-16")
+        except UnicodeDecodeError:
+            raise UserError(f"{self._place(node)}: a text with one half of a sign") from None
+
     def _key(self, key: Hashable, lines: dict[Hashable, int]) -> Hashable:
         if not isinstance(key, str) or key not in lines:
             return key
@@ -138,3 +147,4 @@ class _Loader(yaml.SafeLoader):
 
 for _kind in ("int", "float"):
     _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _Loader.refuse_traps)
+_Loader.add_constructor("tag:yaml.org,2002:str", _Loader.joined_halves)

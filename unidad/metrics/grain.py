@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import convolve1d, gaussian_gradient_magnitude, maximum_filter
 
 SHARE = 0.2
 """Of each image's pixels, the flattest: at a quarter, soft edges of faces are among them."""
@@ -42,6 +41,8 @@ def grain_ratio(samples: np.ndarray, real: np.ndarray) -> float | None:
 
 def _residual_energy(images: np.ndarray) -> np.ndarray:
     """Square of the filter's answer (N, H, W), the mean over colours."""
+    from scipy.ndimage import convolve1d  # slow to import, and `plan` asks only for columns
+
     answer = images.astype(np.float32)
     for axis in (1, 2):
         answer = convolve1d(answer, np.array([1, -2, 1], np.float32), axis=axis, mode="nearest")
@@ -50,6 +51,8 @@ def _residual_energy(images: np.ndarray) -> np.ndarray:
 
 def _flattest(image: np.ndarray) -> np.ndarray:
     """Bool (H, W): pixels with the least steep surroundings; the frame of the image left out."""
+    from scipy.ndimage import gaussian_gradient_magnitude, maximum_filter
+
     scale = len(image) / REFERENCE_SIZE
     grey = image.astype(np.float32).mean(2)
     slope = gaussian_gradient_magnitude(grey, BLUR * scale, mode="nearest")

@@ -72,7 +72,8 @@ class TextEncoder:
             count = len(self.tokenizer.tokenize(prompt)) + 2
             if count > self.length:
                 raise UserError(
-                    f"prompt of {count} tokens, at most {self.length} fit: '{prompt}'; shorten it"
+                    f"prompt of {count} tokens, at most {self.length} fit: '{prompt[:80]}'; "
+                    "shorten it"
                 )
         tokens = self.tokenizer(
             list(prompts), padding="max_length", max_length=self.length, return_tensors="pt"

@@ -9,6 +9,8 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 
 from unidad.config.diffusion import Diffusion
+from unidad.config.mistakes import validate
+from unidad.config.model_files import UNetFile
 from unidad.networks.codec import LatentCodec
 from unidad.networks.folder import load_model
 from unidad.networks.text import TextEncoder
@@ -88,7 +90,7 @@ class TextToImageUNet(UNet):
     ) -> Self:
         """Load ``unet/`` and ``scheduler/`` of a ``StableDiffusionPipeline``'s folder."""
         check_index(folder)
-        unet = load_model(folder / cls.FOLDER, UNet2DConditionModel.from_config, LAYOUT, weights)
+        unet = load_model(folder / cls.FOLDER, _build_unet, LAYOUT, weights)
         return cls(unet, load_scheduler(folder / "scheduler", LAYOUT), codec, bf16)
 
     def write(
@@ -104,3 +106,8 @@ class TextToImageUNet(UNet):
         if condition is None:
             raise ValueError("a text-conditioned network needs text embeddings as its condition")
         return {"encoder_hidden_states": condition}
+
+
+def _build_unet(config: dict) -> UNet2DConditionModel:
+    validate(UNetFile, config, "")
+    return UNet2DConditionModel.from_config(config)

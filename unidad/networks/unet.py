@@ -14,6 +14,8 @@ from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 from torch import Tensor, nn
 
 from unidad.config.diffusion import Diffusion
+from unidad.config.mistakes import validate
+from unidad.config.model_files import SchedulerFile, UNetFile
 from unidad.diffusion.levels import timestep_levels
 from unidad.diffusion.process import per_image, x0_from_eps, x0_from_v
 from unidad.errors import UserError
@@ -243,6 +245,7 @@ def _build_unet(config: dict) -> UNet2DModel:
             raise UserError(f"{key}: only {value} is supported, found {config[key]}")
     if config.get("sample_size") is None:
         raise UserError("sample_size: missing; write the model's resolution there")
+    validate(UNetFile, config, "")
     return UNet2DModel.from_config(config)
 
 
@@ -255,6 +258,7 @@ def load_scheduler(folder: Path, layout: str) -> DDPMScheduler:
     """
     config_file = folder / "scheduler_config.json"
     config = read_json(config_file, layout)
+    validate(SchedulerFile, config, str(config_file))
     try:
         return _build_scheduler(config)
     except (TypeError, ValueError, NotImplementedError) as error:
