@@ -13,7 +13,7 @@ from unidad.sampling import load_image_model, sample
 SAMPLES = 512
 ENOUGH = 0.007
 """Share of the base's own images from which a domain counts as near. Ten of the embedded
-benchmark's babies or sunglasses have 0.010 to 0.022, portraits or cats 0 to 0.004, photographs 0."""
+benchmark's babies or sunglasses have 0.010 to 0.022, portraits or cats 0 to 0.004, photos 0."""
 EVALUATIONS = 11
 """An image, of a many-step base: rough images do."""
 COMPONENTS = 64
