@@ -58,6 +58,8 @@ def adapt(
     if only_config:
         yield f"it runs by: {' '.join(command)}"
         return
+    sheet = wishes.out / plan.root / f"data/{target_name(wishes.photos)}/contact_sheet.png"
+    yield f"soon to be looked at: {sheet}, the photos as the networks see them"
     with Bar(steps(plan, wishes.out), quiet) as bar:
         workflow.run(command, wishes.out / LOG, bar.update)
     yield from _finish(wishes, base, plan)

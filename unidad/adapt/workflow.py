@@ -13,6 +13,8 @@ from unidad.errors import UserError
 from unidad.plugins import VARIABLE
 
 CHECKOUT = Path(__file__).parents[2]
+INSTALLED = Path(__file__).parents[1] / "_workflow"
+"""Where `setup.py` copies the workflow to."""
 POLL = 0.5
 """Seconds between looks at how far it is."""
 SAID = re.compile(r"^unidad [a-z-]+: .+")
@@ -21,16 +23,17 @@ TAIL = 12
 
 
 def home() -> Path:
-    """The folder of the Snakefile: that of the checkout which the package is used from.
+    """The folder of the Snakefile: the checkout's, or of an installed package its own.
 
     Raises:
-        UserError: the package lies without it.
+        UserError: there is none.
     """
-    if (CHECKOUT / "Snakefile").is_file():
-        return CHECKOUT
+    for folder in (CHECKOUT, INSTALLED):
+        if (folder / "Snakefile").is_file():
+            return folder
     raise UserError(
-        f"no Snakefile in {CHECKOUT}: the package was installed without the workflow; install it "
-        "from a clone, `pip install -e .`"
+        f"no Snakefile in {CHECKOUT} or {INSTALLED}: the package lies here without its workflow; "
+        "install it from a clone, `pip install .`"
     )
 
 

@@ -33,7 +33,7 @@ examples:
       trains the two-stage routes, too, for the table
   unidad adapt my-photos/ --out my-model --crop smart
       photos that are not square, or have bars at their sides: look at what is cut in
-      results/*/data/contact_sheet.png
+      results/*/data/*/contact_sheet.png
   unidad adapt my-photos/ --out my-model --base models/ffhq
       another base: a folder that diffusers or `unidad import-adm` wrote; wants a GPU
   unidad adapt my-cat/ --class-word cat --base models/stable-diffusion-v1-5 --out my-cat-model
