@@ -13,15 +13,8 @@ ROOT = Path(__file__).parents[1]
 @pytest.mark.slow
 def test_an_installed_package_finds_its_workflow(tmp_path):
     """Built from the checkout, and used from elsewhere."""
-    build = (
-        "-q",
-        "egg_info",
-        "-e",
-        str(tmp_path),
-        "build_py",
-        "--build-lib",
-        str(tmp_path / "lib"),
-    )
+    built = str(tmp_path / "lib")
+    build = ("-q", "egg_info", "-e", str(tmp_path), "build_py", "--build-lib", built)
     run = subprocess.run(
         [sys.executable, "setup.py", *build], cwd=ROOT, capture_output=True, text=True
     )
