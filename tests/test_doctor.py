@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from adm_reference import Adm, random_state
 from packaging.requirements import Requirement
 from PIL import Image
 
@@ -58,9 +59,9 @@ def test_nothing_is_there():
 
 def test_everything_is_there():
     photos(3)
-    for name in ("models/ffhq.pt", "others.zip"):
-        Path(name).parent.mkdir(exist_ok=True)
-        Path(name).write_bytes(b"0")
+    Path("models").mkdir()
+    torch.save(random_state(Adm()), "models/ffhq.pt")
+    Path("others.zip").write_bytes(b"0")
     Path("weights").mkdir()
     for name in ("pt_inception-2015-12-05-6726825d.pth", "vgg16-397923af.pth"):
         Path("weights", name).write_bytes(b"0")
@@ -105,7 +106,7 @@ def test_a_wrong_configuration_is_a_line_for_each_mistake():
 
 
 def test_more_than_the_disk_holds():
-    findings = found(evaluation={"samples": 10**12})
+    findings = found(evaluation={"samples": 10**6}, seeds=list(range(1000)))
     assert findings["disk"].state == MISSING
     assert found()["disk"].state == OK
 
@@ -139,6 +140,42 @@ def test_the_shipped_networks_are_there():
     shipped = found(source_teacher="shipped", feature_network="shipped")
     assert shipped["source_teacher"].state == shipped["feature_network"].state == OK
     assert "weights" not in shipped
+
+
+@pytest.mark.parametrize(
+    ("changes", "topic", "text"),
+    [
+        ({"source_teacher": "/etc/passwd"}, "source_teacher", "/etc/passwd: no such folder of a"),
+        ({"feature_network": "photos"}, "feature_network", "photos/unet/config.json: no such file"),
+        ({"feature_network": ""}, "configuration", "feature_network: Input should be a text that"),
+    ],
+)
+def test_what_it_vouches_for_is_opened(changes, topic, text):
+    photos(3)
+    finding = found(**changes)[topic]
+    assert finding.state == MISSING
+    assert text in finding.text
+
+
+def test_words_and_networks_of_a_subject():
+    photos(3)
+    echo = {"method": "echodistill", "nfe": 1, "features": {"clip": "shipped", "lens": "shipped"}}
+    findings = found(
+        **{"source_teacher": "shipped", "source_student": "shipped", "feature_network": "shipped"},
+        resolution=32,
+        shots=[1],
+        targets={"mine": {"folder": "photos", "class_word": "cat"}},
+        personalisation={"rare_token": "xyzzy"},
+        variants={"Echo": echo},
+    )
+    states = {topic: finding.state for topic, finding in findings.items()}
+    assert states["source_student"] == states["targets.mine"] == OK
+    token = findings["personalisation.rare_token"]
+    assert token.state == MISSING
+    assert "'xyzzy' is not one token but x + y + z + z + y; choose a word" in token.text
+    assert states["variants.Echo.features.clip"] == OK
+    assert states["variants.Echo.features.lens"] == MISSING
+    assert "only clip and encoder are shipped" in findings["variants.Echo.features.lens"].text
 
 
 def test_packages_are_held_against_what_is_wanted():

@@ -20,6 +20,7 @@ LAYERS = (
     ("tasks",),
     ("experiment",),
     ("plan",),
+    ("findings",),
     ("doctor", "estimate", "rates", "report"),
     ("adapt",),
     ("cli",),

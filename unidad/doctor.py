@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -14,36 +14,22 @@ import torch
 from packaging.requirements import Requirement
 
 from unidad import __version__
-from unidad.config.images import Archive
-from unidad.data.folder import image_paths
-from unidad.errors import UserError
+from unidad.config.names import SOURCE_TEACHER
+from unidad.errors import UserError, one_line
 from unidad.estimate import estimate
 from unidad.experiment.load import load_config
+from unidad.features.frozen import load_frozen_features
 from unidad.features.pretrained import FOLDER, weights_file
+from unidad.findings import BY_NAME, MISSING, NOTE, OK, Finding, absent_file, images
+from unidad.models.place import open_origin
+from unidad.networks.text_to_image_folder import load_text_encoder
+from unidad.networks.weights import read_weights
 from unidad.plan import Plan
+from unidad.shipped import origin_folder
 
-OK, NOTE, MISSING = "ok", "note", "missing"
 LOCK = Path(__file__).parents[1] / "requirements.lock"
 BOUND_TO_GPU = 128
 """Pixels above which training on a processor makes no sense."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at.
-
-    Attributes:
-        state: ok; note: the experiment runs, but perhaps not as meant; missing: it cannot.
-        topic: what was looked at.
-        text: what was found, and how to mend it.
-    """
-
-    state: str
-    topic: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.state:<8}{self.topic}: {self.text}"
 
 
 def examine(config_file: Path) -> list[Finding]:
@@ -65,7 +51,7 @@ def examine(config_file: Path) -> list[Finding]:
     if config.resolution > BOUND_TO_GPU and not torch.cuda.is_available():
         side = f"{config.resolution}x{config.resolution}"
         findings.append(Finding(NOTE, "GPU", f"{side} images want one; see docs/workflow.md"))
-    return [*findings, _disk(plan), *_models(plan), *_weights(plan), *_data(plan)]
+    return [*findings, _disk(plan), *_models(plan), *_weights(plan), *images(plan)]
 
 
 def _environment() -> Iterator[Finding]:
@@ -122,14 +108,50 @@ def _disk(plan: Plan) -> Finding:
 
 
 def _models(plan: Plan) -> Iterator[Finding]:
-    given = plan.task.given_models()
-    for key, value in given.items():
-        if value in ("shipped", "train", "published"):
+    """What an experiment takes as it is, opened."""
+    origins = {name: spec["origin"] for name, spec in plan.task.placed().items()}
+    for key, value in plan.task.given_models().items():
+        if value in ("train", "published"):
             yield Finding(OK, key, value)
-        elif Path(value).exists():
-            yield Finding(OK, key, f"{value}; `unidad check-model` tells what it holds")
+        elif value not in BY_NAME and (finding := absent_file(key, value)):
+            yield finding
         else:
-            yield Finding(MISSING, key, f"{value} is not there; {_whence(value)}")
+            told = value if value in BY_NAME else f"{value}; `unidad check-model` tells what it is"
+            yield _opened(key, told, partial(_open_model, origins.get(key), value))
+    for label, variant in plan.config.variants.items():
+        for name, origin in variant.frozen_features.items():
+            key = f"variants.{label}.features.{name}"
+            yield _opened(key, origin, partial(load_frozen_features, name, origin))
+    yield from _words(plan, origins)
+
+
+def _open_model(origin: str | None, path: str) -> None:
+    """A bare state dict is no origin that is put in place."""
+    if origin is None:
+        read_weights(Path(path))
+    else:
+        open_origin(origin)
+
+
+def _words(plan: Plan, origins: dict[str, str]) -> Iterator[Finding]:
+    """The words that prompts hold, as far as there is a tokenizer that could know them."""
+    words, origin = plan.task.words(), origins.get(SOURCE_TEACHER)
+    if not words or origin is None or not origin_folder(origin).is_dir():
+        return
+    try:
+        text = load_text_encoder(origin_folder(origin))
+    except UserError:  # told already
+        return
+    for key, phrase in words.items():
+        yield _opened(key, phrase, partial(text.check_words, phrase, "the phrase"))
+
+
+def _opened(topic: str, text: str, opening: Callable[[], object]) -> Finding:
+    try:
+        opening()
+    except (UserError, OSError) as error:
+        return Finding(MISSING, topic, one_line(error))
+    return Finding(OK, topic, text)
 
 
 def _weights(plan: Plan) -> Iterator[Finding]:
@@ -156,45 +178,3 @@ def _download(url: str) -> Finding:
         return Finding(MISSING, "weights", f"{file} is not there; download {url} to it")
     text = f"{url} will be downloaded; without a network, see {FOLDER} in docs/metrics.md"
     return Finding(NOTE, "weights", text)
-
-
-def _data(plan: Plan) -> Iterator[Finding]:
-    for name in plan.data_sets:
-        for key in ("folder", "reference"):
-            origin = getattr(plan.described(name), key)
-            if origin is None:
-                continue
-            shots = max(plan.config.shots) if key == "folder" and name != "source" else 1
-            topic = f"{name}.{key}"
-            if isinstance(origin, Archive):
-                yield _archive(plan, origin, topic)
-            else:
-                yield _folder(origin, topic, shots)
-
-
-def _archive(plan: Plan, archive: Archive, topic: str) -> Finding:
-    file = plan.archive_file(archive)
-    if Path(file).is_file():
-        return Finding(OK, topic, file)
-    if archive.is_remote:
-        return Finding(NOTE, topic, f"{archive.url} will be downloaded to {file}")
-    return Finding(MISSING, topic, f"{file} is not there; {_whence(file)}")
-
-
-def _folder(folder: str, topic: str, shots: int) -> Finding:
-    if not Path(folder).exists():
-        return Finding(MISSING, topic, f"{folder} is not there; {_whence(folder)}")
-    try:
-        count = len(image_paths(folder))
-    except UserError as error:
-        return Finding(MISSING, topic, str(error))
-    if count < shots:
-        remedy = "add some, or lower 'shots'"
-        return Finding(MISSING, topic, f"{folder}: {count} images, {shots} are wanted; {remedy}")
-    return Finding(OK, topic, f"{folder}: {count} images")
-
-
-def _whence(path: str) -> str:
-    """Where an absent file may come from."""
-    tracked = Path(f"{path.rstrip('/')}.dvc")
-    return f"dvc pull {tracked}" if tracked.exists() else "docs/paper.md tells where to get it"

@@ -16,6 +16,12 @@ from PIL import Image
 from unidad.data.image_set import ImageSet
 
 SHIPPED = ["config.yaml", *sorted(f"configs/{path.name}" for path in ROOT.glob("configs/*.yaml"))]
+FACES = """\
+experiment: x
+targets: {babies: {domain: babies}}
+variants:
+  FT: {method: finetune, nfe: 25}
+"""
 pytestmark = pytest.mark.workflow
 
 
@@ -48,6 +54,55 @@ def test_a_prompt_without_its_slot_is_one_line(checkout):
     assert "prompts.txt, line 1: no slot for the subject in 'a cat at sea'" in said
     assert "Traceback" not in said
     assert "UserError" not in said
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ("training: {beta1: 1}", "line 5: training.beta1: Input should be less than 1, found 1"),
+        ("seeds: [010]", "line 5: 010: YAML counts this in eights, as 8; write the number that"),
+        ("experiment: y", "line 5: experiment: stands a second time, first in line 1; keep one"),
+    ],
+)
+def test_the_last_line_is_ours(checkout, more, line):
+    (checkout / "configs/wrong.yaml").write_text(FACES + more)
+    result = snakemake(checkout, "-n", "--configfile", "configs/wrong.yaml", check=False)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith(f"{checkout}/configs/wrong.yaml, {line}")
+    assert "Traceback" not in result.stderr
+
+
+def test_folders_and_files_with_braces(checkout):
+    for folder in ("my{x}photos", "others"):
+        (checkout / folder).mkdir()
+        for i in range(10):
+            picture = Image.fromarray(np.full((40, 40, 3), 20 * i, np.uint8))
+            picture.save(checkout / folder / f"{i}{{y}}.png")
+    (checkout / "teacher{x}.pt").touch()
+    text = """\
+experiment: braces
+source: {folder: 'my{x}photos'}
+source_teacher: 'teacher{x}.pt'
+targets: {mine: {folder: 'my{x}photos'}, yours: {folder: others}}
+variants: {D: {method: dmd2, domain: source, nfe: 3}, FT: {method: finetune}}
+"""
+    (checkout / "configs/braces.yaml").write_text(text)
+    call = ("--configfile", "configs/braces.yaml", "--cores", "1")
+    snakemake(checkout, "-n", *call)
+    sheet = "results/braces/data/contact_sheet.png"
+    snakemake(checkout, sheet, *call)
+    assert ImageSet.load(checkout / "results/braces/data/mine/shots10.npz").images.max() == 180
+
+
+def test_what_is_not_there_is_named_at_once(checkout):
+    text = FACES.replace("domain: babies", "folder: nowhere") + "source_teacher: neither"
+    (checkout / "configs/absent.yaml").write_text(text)
+    result = snakemake(checkout, "-n", "--configfile", "configs/absent.yaml")
+    told = [line for line in result.stderr.splitlines() if line.startswith("missing ")]
+    assert [line.partition(";")[0] for line in told] == [
+        "missing source_teacher: neither is not there",
+        "missing babies.folder: nowhere is not there",
+    ]
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,16 @@ def mapping(raw: object, where: str) -> dict:
         return raw
     found = KINDS.get(type(raw), type(raw).__name__)
     raise UserError(f"{where}: expected a mapping of keys, found {found}")
+
+
+def placed(raw: Any, known: Any) -> Any:
+    """The same values, under the `Key` of those mappings and lists that have them at this place."""
+    if isinstance(raw, dict) and isinstance(known, dict):
+        own = {key: key for key in known}
+        return {own.get(key, key): placed(value, known.get(key)) for key, value in raw.items()}
+    if isinstance(raw, list) and isinstance(known, list):
+        return [placed(*pair) for pair in zip_longest(raw, known[: len(raw)])]
+    return raw
 
 
 def place_of(raw: Any, key: tuple[object, ...], where: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from unidad.config.mistakes import validate
-from unidad.config.reading import mapping, place_of, read_yaml
+from unidad.config.reading import mapping, place_of, placed, read_yaml
 from unidad.config.section import Section, merged
 from unidad.errors import UserError
 from unidad.experiment.config import Config
@@ -28,6 +29,23 @@ def load_config(path: str | Path) -> Config:
         UserError: one line for each mistake: file, key, value, what is allowed.
     """
     return parse_config(read_yaml(path, "configuration file"), str(path), Path(path).parent)
+
+
+def load_again(read: dict, files: Sequence[str | Path]) -> Config:
+    """The configuration that another program read of files, checked as `load_config` does.
+
+    Args:
+        read: what it read of them, one laid over the other, perhaps with values of its own.
+        files: of YAML; the last one that says `extends` says from where.
+
+    Raises:
+        UserError: one line for each mistake.
+    """
+    raws = [(path, mapping(read_yaml(path, "configuration file"), str(path))) for path in files]
+    known = reduce(merged, (raw for _, raw in raws), {})
+    folders = [Path(path).parent for path, raw in raws if "extends" in raw]
+    where = str(files[0]) if len(files) == 1 else "configuration"
+    return parse_config(placed(read, known), where, (folders or [Path()])[-1])
 
 
 def parse_config(raw: object, where: str, folder: Path = Path()) -> Config:

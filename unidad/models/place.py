@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from unidad.config.evaluation import PublishedFeatures
@@ -13,6 +14,7 @@ from unidad.features.extractors import CONFIG, PUBLISHED, load_extractor, save_p
 from unidad.files import atomic_folder, read_json
 from unidad.models.adm import import_adm
 from unidad.models.recipes import AdmImport, Placing, is_checkpoint
+from unidad.networks.describe import describe_model
 from unidad.networks.registry import load_backbone, model_folder
 from unidad.networks.text_to_image import TextToImageUNet
 from unidad.networks.text_to_image_folder import (
@@ -50,11 +52,37 @@ def place(settings: Placing, out: Path, command: str = "") -> None:
         import_adm(Path(settings.origin), out, checkpoint, command)
     else:
         folder = origin_folder(settings.origin)
-        _placer(folder)(folder, out)
+        _kind(folder).place(folder, out)
 
 
-def _placer(folder: Path) -> Callable[[Path, Path], None]:
-    """What puts a folder of this kind in place.
+def open_origin(origin: str) -> None:
+    """Open a model or network on this machine as `place` does, and write nothing; raises likewise.
+
+    Args:
+        origin: as in `Placing`, but for published ones.
+    """
+    if is_checkpoint(origin):
+        describe_model(Path(origin))
+    else:
+        folder = origin_folder(origin)
+        _kind(folder).open(folder)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of folder.
+
+    Attributes:
+        open: reads all of it, and complains.
+        place: does so, and writes it into another.
+    """
+
+    open: Callable[[Path], object]
+    place: Callable[[Path, Path], None]
+
+
+def _kind(folder: Path) -> Kind:
+    """What a folder holds.
 
     Raises:
         UserError: no such folder.
@@ -62,19 +90,23 @@ def _placer(folder: Path) -> Callable[[Path, Path], None]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of a model or a network; check the path")
     if (folder / "vae").is_dir() and model_folder(folder).name == TextToImageUNet.FOLDER:
-        return _place_text_to_image
+        return Kind(_open_text_to_image, _place_text_to_image)
     if (folder / CONFIG).is_file() and "_class_name" not in read_json(folder / CONFIG, ""):
-        return _place_features
-    return _place_unconditional
+        return Kind(load_extractor, _place_features)
+    return Kind(load_backbone, _place_unconditional)
 
 
 def _place_unconditional(folder: Path, out: Path) -> None:
     load_backbone(folder).save(out)
 
 
-def _place_text_to_image(folder: Path, out: Path) -> None:
+def _open_text_to_image(folder: Path) -> None:
     load_backbone(folder, codec=load_codec(folder))
     load_text_encoder(folder)
+
+
+def _place_text_to_image(folder: Path, out: Path) -> None:
+    _open_text_to_image(folder)
     with atomic_folder(out) as partial:
         for name in PIPELINE_PARTS:
             if (folder / name).is_dir():

@@ -142,6 +142,11 @@ class Personalisation(Task):
         except UserError as error:
             raise UserError(f"personalisation.prompts: {error}") from None
 
+    def words(self) -> dict[str, str]:
+        """The rare token, and what each subject is."""
+        classes = {f"targets.{name}": self.class_word(name) for name in self.config.targets}
+        return {"personalisation.rare_token": self.config.personalisation.rare_token} | classes
+
     def shown_prompts(self) -> dict[str, list[str]]:
         """Target → its prompts without the rare token."""
         return {target: self.prompts(target, token=False) for target in self.config.targets}

@@ -122,6 +122,10 @@ class Task(ABC):
         """Prompts and settings of a run whose networks read text."""
         return None
 
+    def words(self) -> dict[str, str]:
+        """Key of the configuration → words that the source teacher's tokenizer must know."""
+        return {}
+
     def shown_prompts(self) -> dict[str, list[str]]:
         """Target → prompts of its images, without the rare token; empty where there are none."""
         return {}

@@ -1,27 +1,28 @@
 # The plan of the experiment, its paths, and what wildcards may be.
 
 import re
+import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+from snakemake.io import contains_wildcard
 
 from unidad.errors import UserError
 
-# What Snakemake has read may say `extends`: a path that starts where the last file is that says so.
-FOLDERS = [
-    path.parent
-    for path in map(Path, workflow.configfiles)
-    if re.search("^extends:", path.read_text(), re.MULTILINE)
-]
-
 try:
-    from unidad.experiment.load import parse_config
+    from unidad.experiment.load import load_again
     from unidad.plan import DOWNLOADS, Plan
 
-    PLAN = Plan(parse_config(dict(config), "configuration", (FOLDERS or [Path()])[-1]))
+    PLAN = Plan(load_again(dict(config), workflow.configfiles))
     PLAN.write_specs()
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    print(error, file=sys.stderr)
+    sys.exit(1)
+
+if workflow.is_main_process:
+    from unidad.findings import absent
+
+    for finding in absent(PLAN):
+        print(finding, file=sys.stderr)
 
 ROOT = PLAN.root
 SPECS = f"{ROOT}/specs"
@@ -58,12 +59,17 @@ def originals(name):
         elif folder and Path(folder).is_dir():
             files = (str(path) for path in Path(folder).glob("*") if path.is_file())
             found |= dict.fromkeys([folder] if name == "source" else sorted(files))
-    return list(found)
+    return watchable(found)
+
+
+def watchable(paths):
+    """Paths without braces: Snakemake would take those for wildcards, and cannot be told not to."""
+    return [path for path in paths if not contains_wildcard(path)]
 
 
 def if_there(path):
     """A user's own file as an input; of a missing one the rule's command tells, at run time."""
-    return [path] if Path(path).is_file() else []
+    return watchable([path] if Path(path).is_file() else [])
 
 
 def archive_needed(wildcards):
