@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -14,19 +15,33 @@ from urllib.request import url2pathname
 
 from unidad.errors import UserError
 
+FULL = {
+    errno.ENOSPC: "no space is left on the disk",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "larger than a file may be here (ulimit -f)",
+}
+
 
 @contextmanager
-def atomic_file(path: str | Path) -> Iterator[Path]:
+def atomic_file(path: str | Path, size: int | None = None) -> Iterator[Path]:
     """Give a scratch name that becomes ``path`` when the block ends without an error.
 
     Missing parents are made. An error leaves no scratch file, and what was at ``path`` as it was.
+
+    Args:
+        path: of the file.
+        size: in bytes, where it is known before.
+
+    Raises:
+        UserError: the disk is full, see `room_for`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
-        yield partial
-        os.replace(partial, path)
+        with room_for(path, partial, size):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
@@ -39,15 +54,17 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     An error leaves no scratch folder, and what was at ``path`` as it was.
 
     Raises:
-        UserError: a file has that name, or a folder that holds anything the new one does not.
+        UserError: a file has that name, or a folder that holds anything the new one does not; or
+            the disk is full, see `room_for`.
     """
     path = path.resolve()
     partial, former = (path.with_name(path.name + ending) for ending in (".partial", ".former"))
     for leftover in (partial, former):
         shutil.rmtree(leftover, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
-        yield partial
+        with room_for(path, partial):
+            partial.mkdir(parents=True)
+            yield partial
         if path.exists():
             _refuse_to_lose(path, partial)
             os.replace(path, former)
@@ -55,6 +72,47 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     shutil.rmtree(former, ignore_errors=True)
+
+
+@contextmanager
+def room_for(path: Path, partial: Path | None = None, size: int | None = None) -> Iterator[None]:
+    """Tell in one line when what is written finds no room: what, how much, what is kept.
+
+    Args:
+        path: what is to be written, a file or a folder.
+        partial: where it is written until it is complete, by default at ``path`` itself.
+        size: in bytes, where it is known before.
+
+    Raises:
+        UserError: the disk or the quota is full, or the file larger than files may be.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        needed = f"more than {_size(_occupied(partial or path))}" if size is None else _size(size)
+        shown = Path(*(part.removesuffix(".partial") for part in path.parts))
+        kept = "what was there is kept" if shown.exists() else "nothing of it is left there"
+        raise UserError(
+            f"{shown}: {FULL[error.errno]}: {needed} needed, {_size(_free(path))} free; {kept}; "
+            "make room and run it again"
+        ) from None
+
+
+def _occupied(path: Path) -> int:
+    """Bytes of a file, or of the files in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _free(path: Path) -> int:
+    there = next(parent for parent in path.absolute().parents if parent.exists())
+    return shutil.disk_usage(there).free
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
 
 
 def _refuse_to_lose(path: Path, successor: Path) -> None:

@@ -6,7 +6,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from unidad.errors import UserError
-from unidad.training import checkpoint
+from unidad.networks import weights
+from unidad.networks.weights import write_weights
 from unidad.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 
 NAME = "iteration-00000007.safetensors"
@@ -85,10 +86,10 @@ def test_a_crash_while_writing_leaves_the_former_checkpoint(tmp_path, monkeypatc
 
     def crash(tensors, path, metadata):
         path.write_bytes(b"half of it")
-        raise OSError("disk full")
+        raise OSError("cable pulled")
 
-    monkeypatch.setattr(checkpoint, "save_file", crash)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(weights, "save_file", crash)
+    with pytest.raises(OSError, match="cable pulled"):
         saved(tmp_path, iteration=9, steps=3)
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
     fresh, fresh_optimiser = trained(0)
@@ -116,10 +117,27 @@ def damage(path, kind):
     elif kind == "foreign":
         save_file({"x": torch.zeros(2)}, path)
     elif kind == "no counters":
-        save_file({"x": torch.zeros(2)}, path, metadata={"format": "pt"})
+        write_weights(path, {"x": torch.zeros(2)})
+    elif kind == "no checksum":
+        save_file({"x": torch.zeros(2)}, path, metadata={"counters": "{}"})
+    elif kind == "a flipped bit":
+        flip(path, -5)
+    elif kind == "another counter":
+        path.write_bytes(path.read_bytes().replace(b"1.25", b"1.24"))
 
 
-@pytest.mark.parametrize("kind", ["truncated", "garbage", "empty", "foreign", "no counters"])
+def flip(path, place):
+    """Flip the lowest bit of a byte."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+KINDS = ["truncated", "garbage", "empty", "foreign"]
+KINDS += ["no counters", "no checksum", "a flipped bit", "another counter"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_damaged_checkpoint_is_one_clear_line(tmp_path, kind):
     path, network, optimiser = saved(tmp_path)
     before = copy.deepcopy(network)
@@ -137,3 +155,28 @@ def test_another_architecture_names_the_first_key_that_does_not_fit(tmp_path):
         load_checkpoint(path, {"student": other}, {"student": optimiser})
     with pytest.raises(UserError, match=r"no '0\.weight' in the file"):
         load_checkpoint(path, {"teacher": other}, {})
+
+
+def test_every_byte_of_a_checkpoint_counts(tmp_path):
+    """A flipped bit, wherever it is, is refused."""
+    path, network, optimiser = saved(tmp_path)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 41):
+        path.write_bytes(whole)
+        flip(path, place)
+        with pytest.raises(UserError, match=f"{NAME}: .*delete it, and the run starts anew$"):
+            load_checkpoint(path, {"student": network}, {"student": optimiser})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_values_that_are_not_finite_are_neither_written_nor_read(tmp_path, monkeypatch, value):
+    path, network, optimiser = saved(tmp_path)
+    network[1].running_mean[2] = value
+    complaint = "'module/student/1.running_mean' holds NaN or infinite values"
+    with pytest.raises(UserError, match=rf"00009\.safetensors: {complaint}; nothing was written"):
+        save_checkpoint(tmp_path, {"iteration": 9}, {"student": network}, {})
+    assert checkpoints(tmp_path) == [path]
+    monkeypatch.setattr(weights, "check_finite", lambda *_: None)
+    path = save_checkpoint(tmp_path, {"iteration": 9}, {"student": network}, {})
+    with pytest.raises(UserError, match=rf"00009\.safetensors: {complaint}; delete it"):
+        load_checkpoint(path, {"student": network}, {"student": optimiser})

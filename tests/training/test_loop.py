@@ -36,8 +36,8 @@ def same(first, second):
     ],
 )
 def test_a_stopped_run_ends_as_an_uninterrupted_one(request, tmp_path, fixture, method):
-    """Six updates at once; six with a stop after the checkpoint at four."""
-    spec = request.getfixturevalue(fixture)(method, {"student_updates": 6})
+    """Six updates at once; six with a stop after the checkpoint at four, between two log lines."""
+    spec = request.getfixturevalue(fixture)(method, {"student_updates": 6, "log_every": 3})
     train(spec, tmp_path / "whole", progress=False)
 
     class Stop(Exception):

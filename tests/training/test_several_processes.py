@@ -101,7 +101,8 @@ def test_two_processes_train_as_one(make_spec, model_folder, tmp_path, method):
 def test_killed_and_started_again_two_processes_end_as_uninterrupted_ones(make_spec, tmp_path):
     """To the bit: draws are keyed by (seed, iteration), and the sum of two is commutative."""
     rounds = {"fake_score_updates_per_student_update": 2}
-    spec = make_spec("unidad", SETTINGS | {"student_updates": 10}, distillation=rounds)
+    settings = SETTINGS | {"student_updates": 10, "log_every": 3}
+    spec = make_spec("unidad", settings, distillation=rounds)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     train_in_two(spec, whole)
     workers, deadline = start(spec, killed), time.monotonic() + 60
@@ -114,6 +115,10 @@ def test_killed_and_started_again_two_processes_end_as_uninterrupted_ones(make_s
     assert not (killed / "model").exists(), "it ended before it was killed"
     train_in_two(spec, killed)
     assert distance(whole / "model", killed / "model") == 0
+    logs = [
+        pd.read_csv(folder / "training.csv").drop(columns="seconds") for folder in (whole, killed)
+    ]
+    pd.testing.assert_frame_equal(*logs)
     assert files(whole) == files(killed)
 
 

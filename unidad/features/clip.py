@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
@@ -19,6 +18,7 @@ from unidad.features.features import weights_digest
 from unidad.files import read_json, write_json
 from unidad.networks.folder import State, load_model
 from unidad.networks.text_to_image_folder import load_tokenizer, save_tokenizer
+from unidad.networks.weights import write_weights
 
 BATCH = 64
 CONFIG = "config.json"
@@ -144,8 +144,7 @@ def save_clip(clip: Clip, folder: str | Path) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     state = clip.model.state_dict()
-    state = {name: tensor.cpu().bfloat16().contiguous() for name, tensor in state.items()}
-    save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+    write_weights(folder / WEIGHTS, {name: t.bfloat16() for name, t in state.items()})
     clip.model.config.save_pretrained(folder)
     save_tokenizer(clip.tokenizer, folder)
     preprocessing = {

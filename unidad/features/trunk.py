@@ -11,7 +11,6 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,7 +20,7 @@ from unidad.features.contract import Extractor, in_batches
 from unidad.features.features import weights_digest
 from unidad.features.perceptual import perceptual_rows
 from unidad.files import write_json
-from unidad.networks.weights import check_state, read_weights
+from unidad.networks.weights import check_state, read_weights, write_weights
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 BATCH = 200
@@ -110,8 +109,7 @@ class Trunk(nn.Module, Extractor):
         """Write ``model.safetensors``, in bfloat16, and ``config.json`` into a folder."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        state = {n: t.detach().cpu().bfloat16().contiguous() for n, t in _stored(self).items()}
-        save_file(state, folder / WEIGHTS)
+        write_weights(folder / WEIGHTS, {n: t.bfloat16() for n, t in _stored(self).items()})
         write_json(folder / CONFIG, asdict(self.config))
 
 

@@ -24,7 +24,7 @@ from unidad.errors import UserError
 from unidad.files import read_json, write_json
 from unidad.networks.backbone import Backbone
 from unidad.networks.codec import Codec, LatentCodec, PixelUnshuffle
-from unidad.networks.folder import DRAWING, load_model, write_index
+from unidad.networks.folder import DRAWING, load_model, save_model, write_index
 
 if TYPE_CHECKING:
     from unidad.networks.text import TextEncoder
@@ -165,9 +165,10 @@ class FlowTransformer(Backbone):
         )
         vae = self.codec.vae if isinstance(self.codec, LatentCodec) else None
         parts = {self.FOLDER: self.transformer, "scheduler": scheduler, "vae": vae}
-        for name, part in parts.items():
-            if part is not None:
-                part.save_pretrained(folder / name)
+        scheduler.save_pretrained(folder / "scheduler")
+        save_model(self.transformer, folder / self.FOLDER)
+        if vae is not None:
+            save_model(vae, folder / "vae")
         settings = {"sampler": sampler, "nfe": nfe, "diffusion": diffusion.model_dump()}
         settings["sigmas"] = self._unshifted(flow_time(sampler_of(sampler, nfe, diffusion)[1]))
         write_json(folder / DRAWING, settings)

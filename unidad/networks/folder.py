@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from torch import nn
 
 from unidad.errors import UserError, one_line
 from unidad.files import read_json, write_json
-from unidad.networks.weights import State, check_state, read_weights
+from unidad.networks.weights import State, check_state, read_weights, write_weights
 
 INDEX = "model_index.json"
 DRAWING = "drawing.json"
 """How to draw with a pipeline of a library's own, whose index takes no further entries."""
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 FORMER_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+if TYPE_CHECKING:
+    from diffusers import ModelMixin
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -55,6 +58,16 @@ def load_model(
     check_state(state, model.state_dict(), str(weights))
     model.load_state_dict(state)
     return model
+
+
+def save_model(model: ModelMixin, folder: Path) -> None:
+    """Write a model of diffusers as its ``save_pretrained`` does, with a checksum.
+
+    Raises:
+        UserError: a weight is not finite, or there is no room for the file.
+    """
+    model.save_config(folder)
+    write_weights(folder / WEIGHTS_NAME, model.state_dict())
 
 
 def present_names(state: State) -> State:

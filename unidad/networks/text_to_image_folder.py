@@ -11,15 +11,14 @@ from diffusers import (
     EulerDiscreteScheduler,
     StableDiffusionPipeline,
 )
-from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from unidad.errors import UserError, one_line
 from unidad.files import read_json
 from unidad.networks.codec import LatentCodec, Posterior
-from unidad.networks.folder import INDEX, load_model, present_names
+from unidad.networks.folder import INDEX, load_model, present_names, save_model
 from unidad.networks.text import TextEncoder
-from unidad.networks.weights import State
+from unidad.networks.weights import State, write_weights
 
 if TYPE_CHECKING:
     from unidad.networks.text_to_image import TextToImageUNet
@@ -150,13 +149,26 @@ def save_pipeline(pipeline: StableDiffusionPipeline, folder: Path) -> None:
     """Write a folder that diffusers alone can load, and transformers before version 5 can.
 
     That one reads prefixed names, and the tokenizer's two files.
+
+    Raises:
+        UserError: a weight is not finite, or there is no room for a file.
     """
-    pipeline.save_pretrained(folder)
-    weights = folder / "text_encoder" / TEXT_WEIGHTS_NAME
-    state = _rename_old_text_model(load_file(weights))
+    save_model(pipeline.unet, folder / "unet")
+    save_model(pipeline.vae, folder / "vae")
+    pipeline.scheduler.save_pretrained(folder / "scheduler")
+    save_tokenizer(pipeline.tokenizer, folder / "tokenizer")
+    _save_text_model(pipeline.text_encoder, folder / "text_encoder")
+    pipeline.save_config(folder)
+
+
+def _save_text_model(model: CLIPTextModel, folder: Path) -> None:
+    """As transformers does: the configuration tells class and type of the weights."""
+    model.config.architectures = [type(model).__name__]
+    model.config.dtype = str(model.dtype).removeprefix("torch.")
+    model.config.save_pretrained(folder)
+    state = _rename_old_text_model(model.state_dict())
     state = {TEXT_PREFIX + name: tensor for name, tensor in state.items()}
-    save_file(state, weights, metadata={"format": "pt"})
-    pipeline.tokenizer.backend_tokenizer.model.save(str(folder / "tokenizer"))
+    write_weights(folder / TEXT_WEIGHTS_NAME, state)
 
 
 def check_index(folder: str | Path) -> Path:

@@ -23,7 +23,7 @@ from unidad.files import read_json
 from unidad.networks import patches
 from unidad.networks.backbone import Backbone
 from unidad.networks.codec import Codec, LatentCodec, PixelUnshuffle
-from unidad.networks.folder import load_model, present_names, write_index
+from unidad.networks.folder import load_model, present_names, save_model, write_index
 from unidad.networks.patches import PatchCodec
 
 if TYPE_CHECKING:
@@ -170,13 +170,13 @@ class UNet(Backbone):
         self, folder: Path, sampler: str, nfe: int, diffusion: Diffusion, text: TextEncoder | None
     ) -> None:
         """As `unidad.pipeline.UnidadPipeline` is stored: sampler and levels are in its index."""
-        self.unet.save_pretrained(folder / self.FOLDER)
+        save_model(self.unet, folder / self.FOLDER)
         self.scheduler.save_pretrained(folder / "scheduler")
         settings = {"sampler": sampler, "nfe": nfe, "diffusion": diffusion.model_dump()}
         parts = {self.FOLDER: self.unet, "scheduler": self.scheduler}
         if isinstance(self.codec, PatchCodec):
             parts[patches.FOLDER] = self.codec.model
-            self.codec.model.save_pretrained(folder / patches.FOLDER)
+            save_model(self.codec.model, folder / patches.FOLDER)
         write_index(folder, "UnidadPipeline", parts, settings)
 
     def facts(self, dtypes: Iterable[str]) -> dict[str, str]:

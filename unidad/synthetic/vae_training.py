@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from unidad.data.image_set import to_tensor, to_uint8
 from unidad.files import atomic_folder
 from unidad.networks.codec import LatentCodec
-from unidad.networks.folder import WEIGHTS_NAME
+from unidad.networks.folder import WEIGHTS_NAME, save_model
 from unidad.synthetic.descent import Descent, Making, seeded
 from unidad.synthetic.pages import provenance, write_card
 from unidad.synthetic.recipes import AutoencoderTraining
@@ -54,7 +54,7 @@ def train(settings: AutoencoderTraining, making: Making) -> float:
     shown = reconstructed(vae, held_out)
     psnr = peak_signal_to_noise(shown, held_out)
     with atomic_folder(making.out) as folder:
-        vae.save_pretrained(folder)
+        save_model(vae, folder)
         _picture(held_out, shown).save(folder / "reconstructions.png")
         facts = {
             **provenance(vae, folder / WEIGHTS_NAME, settings.seed, making.command, "float32"),

@@ -1,24 +1,27 @@
-"""Checkpoints: atomic, complete, safetensors.
+"""Checkpoints: atomic, complete, safetensors with a checksum.
 
 Everything that a run needs to go on is in one file: the weights that are trained, the student's
-moving average, optimiser states, and counters in the file's metadata. Random draws need no state:
-they are keyed by (seed, iteration).
+moving average, optimiser states, and counters and the log in the file's metadata. Random draws
+need no state: they are keyed by (seed, iteration).
 """
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from unidad.errors import UserError
-from unidad.files import atomic_file
-from unidad.networks.weights import check_state
+from unidad.errors import UserError, one_line
+from unidad.networks.weights import (
+    CHECKSUM,
+    check_finite,
+    check_state,
+    read_safetensors,
+    write_weights,
+)
 
 PREFIX = "iteration-"
 
@@ -36,6 +39,10 @@ def save_checkpoint(
         counters: JSON-able; ``iteration`` names the file.
         modules: name → module, of which `trained_state` is stored.
         optimisers: name → optimiser whose state holds tensors and whole numbers (AdamW).
+
+    Raises:
+        UserError: a tensor holds NaN or infinity, or there is no room for the file; the older
+            checkpoint stays.
     """
     path = folder / f"{PREFIX}{counters['iteration']:08d}.safetensors"
     tensors = {
@@ -45,10 +52,7 @@ def save_checkpoint(
     }
     for name, optimiser in optimisers.items():
         tensors |= {f"optimiser/{name}/{key}": value for key, value in _state(optimiser).items()}
-    with atomic_file(path) as partial:
-        save_file(_on_host(tensors), partial, metadata={"counters": json.dumps(counters)})
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
+    write_weights(path, tensors, counters=json.dumps(counters))
     for older in checkpoints(folder)[:-1]:
         older.unlink()
     return path
@@ -72,14 +76,20 @@ def load_checkpoint(
     """Restore modules and optimisers in place; returns the counters.
 
     Raises:
-        UserError: the file is unreadable or belongs to another architecture.
+        UserError: the file is unreadable or damaged, or belongs to another architecture; or a
+            tensor holds NaN or infinity.
     """
+    remedy = "delete it, and the run starts anew"
     try:
-        with safe_open(path, "pt") as file:
-            counters = json.loads(file.metadata()["counters"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise UserError(f"{path}: not a readable checkpoint ({error}); delete it") from None
+        tensors, about = read_safetensors(path)
+        if missing := {"counters", CHECKSUM} - set(about):
+            raise ValueError(f"it has no {min(missing)}")
+        counters = json.loads(about["counters"])
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: not a readable checkpoint ({one_line(error)}); {remedy}"
+        ) from None
+    check_finite(tensors, path, remedy)
     for name, module in modules.items():
         state = _part(tensors, f"module/{name}/")
         check_state(state, trained_state(module), str(path))
@@ -116,19 +126,6 @@ def _state(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
         if parameter in optimiser.state
         for entry, value in optimiser.state[parameter].items()
     }
-
-
-def _on_host(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Contiguous, on the host, and no two in the same memory, which safetensors refuses.
-
-    The parameters of 8-bit AdamW share the tables of its number format.
-    """
-    host, places = {}, set()
-    for name, tensor in tensors.items():
-        tensor = tensor.detach().contiguous().cpu()
-        host[name] = tensor.clone() if tensor.data_ptr() in places else tensor
-        places.add(tensor.data_ptr())
-    return host
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

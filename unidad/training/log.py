@@ -12,7 +12,10 @@ from unidad.files import atomic_file
 
 
 class TrainingLog:
-    """Means of losses and logs since the last line, as CSV; a resumed run drops later lines."""
+    """Means of losses and logs since the last line, as CSV.
+
+    Its state belongs into a checkpoint: a resumed run's log then is an uninterrupted one's.
+    """
 
     def __init__(self, path: Path):
         self.path = path
@@ -20,13 +23,23 @@ class TrainingLog:
         self._columns = ["iteration", "seconds"]
         self._rows: list[dict] = []
 
-    def start(self, iteration: int) -> None:
-        """Keep the lines up to a resumed run's iteration."""
-        if iteration and self.path.exists():
-            with open(self.path, newline="") as file:
-                reader = csv.DictReader(file)
-                self._rows = [row for row in reader if int(row["iteration"]) <= iteration]
-                self._columns = list(reader.fieldnames or self._columns)
+    @property
+    def lines(self) -> dict:
+        """What was written, to be kept in a checkpoint; JSON-able."""
+        return {"columns": self._columns, "rows": self._rows}
+
+    @property
+    def sums(self) -> dict[str, list[float]]:
+        """What was collected since the last line, in this process."""
+        return dict(self._sums)
+
+    def restore(self, lines: dict, sums: dict[str, list[float]]) -> None:
+        """Go on from a checkpoint's lines and sums."""
+        self._columns, self._rows = lines["columns"], lines["rows"]
+        self._sums = defaultdict(list, sums)
+
+    def start(self) -> None:
+        """Write the file with the lines so far."""
         self._rewrite()
 
     def add(self, values: dict[str, Tensor | float]) -> None:

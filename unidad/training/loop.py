@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.hooks import UserCpuOffloadHook
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -256,15 +257,18 @@ class Trainer:
             return
         if last or updates % self.settings.log_every == 0:
             self._log(iteration + 1, bar)
-        if not self.accelerator.is_main_process:
-            return
+        if self.accelerator.is_main_process:
+            self._show(updates, last)
+        if last or updates % self.settings.checkpoint_every == 0:
+            self.save()
+
+    def _show(self, updates: int, last: bool) -> None:
+        """A grid and a snapshot, where one is due."""
         if self.settings.sample_every and (last or updates % self.settings.sample_every == 0):
             path = self.folder / "samples" / f"{updates:06d}.png"
             save_grid(self.method, self.result, path, self.accelerator.device)
         if self.keep is not None and updates in self.snapshots:
             self.keep(updates)
-        if last or updates % self.settings.checkpoint_every == 0:
-            self.save()
 
     def _log(self, iteration: int, bar: tqdm) -> None:
         """A line of means, over the processes too."""
@@ -281,11 +285,16 @@ class Trainer:
         bar.set_postfix(shown, refresh=False)
 
     def save(self) -> None:
-        """Write a checkpoint; only right at the end of a round of iterations."""
+        """Write a checkpoint; only right at the end of a round of iterations, in all processes."""
+        sums = gather_object([self.log.sums])
+        if not self.accelerator.is_main_process:
+            return
         counters = {
             "iteration": self.updates["student"] * self.method.iterations_per_student_update,
             "updates": self.updates,
             "seconds": self.seconds,
+            "log": self.log.lines,
+            "sums": sums,
         }
         save_checkpoint(self.folder / "state", counters, self._modules(), self.optimisers)
 
@@ -296,8 +305,10 @@ class Trainer:
             counters = load_checkpoint(saved[-1], self._modules(), self.optimisers)
             self.updates, self.seconds = counters["updates"], counters["seconds"]
             iteration = counters["iteration"]
+            own = self.accelerator.process_index
+            self.log.restore(counters["log"], dict(enumerate(counters["sums"])).get(own, {}))
         if self.accelerator.is_main_process:
-            self.log.start(iteration)
+            self.log.start()
         return iteration
 
     def _modules(self) -> dict[str, nn.Module]:
