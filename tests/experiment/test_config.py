@@ -128,7 +128,9 @@ def test_gan_alone_with_a_fixed_weight_is_allowed():
 def test_the_full_experiment_differs_from_the_default_where_it_says():
     default, full = (load_config(ROOT / name) for name in ("config.yaml", "configs/full.yaml"))
     different = {key for key, value in default if value != getattr(full, key)}
-    assert different == {"experiment", "targets", "seeds", "variants", "tables", "evaluation"}
+    assert different == {
+        *("experiment", "targets", "shots", "seeds", "variants", "tables", "evaluation"),
+    }
 
 
 def test_variants_inherit_and_override_the_top_level():

@@ -103,6 +103,22 @@ def test_controls_are_italic_never_bold_and_do_not_take_the_bold_away():
     assert not any(cell.bold for row in block.rows if row.control for cell in row.cells)
 
 
+def test_a_control_of_other_size_shows_no_metric_that_depends_on_the_number_of_images():
+    metrics = [result("A", recall=0.5)]
+    for name, samples in (("Source teacher", 2000), ("Training images", 10)):
+        metrics.append(result(name, recall=0.9, precision=0.7) | {"samples": samples})
+    shown = {
+        metric: [cells_of(metrics, metric)[name].text for name in (CONTROLS[0], CONTROLS[2])]
+        for metric in ("recall", "frechet_distance", "precision", "kernel_distance")
+    }
+    assert shown["recall"] == ["0.90", "–"]
+    assert shown["frechet_distance"] == ["5.00", "–"]
+    assert shown["precision"] == ["0.70", "0.70"]
+    assert shown["kernel_distance"] == ["4.00", "4.00"]
+    assert any("depends on their number" in note for note in of_domains(metrics).notes)
+    assert not any("depends on their number" in n for n in of_domains(metrics[:2]).notes)
+
+
 def test_a_control_that_ties_the_best_stays_plain():
     metrics = [result("A", recall=0.5), result("Held-out images", recall=0.5)]
     cells = cells_of(metrics, "recall")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,12 +52,28 @@ def _plan(options: argparse.Namespace) -> None:
         print(plan.root)
         return
     print(f"{len(plan.runs())} training runs, {len(plan.rows())} measured rows, under {plan.root}/")
+    for line in _tables(plan):
+        print(line)
     if options.summary:
         _summarise(plan, options.rates)
     else:
         _list_runs(plan)
     if options.write:
         print(f"{len(plan.write_specs())} specifications written or changed")
+
+
+def _tables(plan: Plan) -> Iterator[str]:
+    """What each table of the configuration will show, and which variants none does."""
+    from unidad.report.views import published_cells
+
+    config = plan.config
+    for name, view in config.tables.items():
+        found = len(published_cells(view, config))
+        beside = f", beside {found} published numbers" if found else ""
+        yield f"{name}: {view.heading}, {len(view.shown)} rows{beside}"
+    unused = {*config.variants} - {run.label for run in plan.runs()}
+    if unused:
+        yield f"in no table, and not trained: {', '.join(sorted(unused))}"
 
 
 def _summarise(plan: Plan, rates: Path) -> None:

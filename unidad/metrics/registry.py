@@ -143,6 +143,11 @@ _ALL = (
         "Grain: noise in the flattest fifth of an image, as a multiple of real images'.",
     ),
 )
+DEPEND_ON_NUMBER = (
+    *("frechet_distance", "best_frechet_distance", "frechet_distance_without_copies"),
+    *("recall", "coverage", "intra_lpips", "attribute_coverage"),
+)
+"""Metrics that more images of the same kind change: sets of different size do not compare."""
 METRICS: dict[str, Metric] = {metric.column.name: metric for metric in _ALL}
 """Name → metric, in the order of tables' columns."""
 

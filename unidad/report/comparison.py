@@ -112,8 +112,8 @@ def aggregate(
 
     Returns:
         Columns experiment, target, shots and nfe (nullable integers), variant, method, control
-        (bool), extractor, metric, mean, std, n (seeds with a value), paper_label, paper_value,
-        paper_note.
+        (bool), samples (images of a seed), extractor, metric, mean, std, n (seeds with a value),
+        paper_label, paper_value, paper_note.
         `std` has n - 1 in the denominator and is null for n < 2; `mean` is null for n = 0.
 
     Raises:
@@ -238,7 +238,8 @@ def _check(metrics: Sequence[dict]) -> None:
 def _summaries(row: dict, contents: list[dict], papers: Mapping[str, str]) -> list[dict]:
     seeds = [{**content["metrics"], **content["cost"]} for content in contents]
     names = [name for name in dict.fromkeys(n for seed in seeds for n in seed) if name != "nfe"]
-    head = {**row, "control": is_control(row), "extractor": contents[0]["extractor"]}
+    head = {**row, "control": is_control(row)}
+    head |= {key: contents[0][key] for key in ("samples", "extractor")}
     return [
         {**head, "metric": name, **_statistics([seed.get(name) for seed in seeds])}
         | _paper(row, name, papers)

@@ -47,6 +47,7 @@ class PublishedValue:
         paper: the name of its file.
         table: the paper's table that it was read from.
         nfe: network evaluations an image.
+        line: of its file, the header's being 1.
         note: where transcriptions or tables disagree; empty when they do not.
     """
 
@@ -54,15 +55,17 @@ class PublishedValue:
     paper: str
     table: str
     nfe: int
+    line: int
     note: str
 
 
 @cache
-def _rows() -> tuple[dict[str, str], ...]:
+def _rows() -> tuple[dict, ...]:
     rows = []
     for table in TABLES:
         with open(table, newline="", encoding="utf-8") as file:
-            rows += [row | {"paper": table.stem} for row in csv.DictReader(file)]
+            read = enumerate(csv.DictReader(file), start=2)
+            rows += [row | {"paper": table.stem, "line": line} for line, row in read]
     return tuple(rows)
 
 
@@ -117,7 +120,12 @@ def find_published(
     found.sort(key=lambda row: row["table"] != table)
     return [
         PublishedValue(
-            float(row["value"]), row["paper"], row["table"], int(row["nfe"]), row["note"]
+            float(row["value"]),
+            row["paper"],
+            row["table"],
+            int(row["nfe"]),
+            row["line"],
+            row["note"],
         )
         for row in found
     ]

@@ -14,9 +14,11 @@ from unidad.report import formats
 from unidad.report.cells import (
     MISSING,
     NOT_RANKED,
+    ONE_SIZE,
     best_text,
     deviation_text,
     mean_text,
+    of_one_size,
     ranked,
 )
 from unidad.report.comparison import all_results, comparison
@@ -57,6 +59,7 @@ def _measured_columns(rows: pd.DataFrame) -> list[Column]:
 def _rows(
     block: pd.DataFrame, columns: Sequence[Column], papers: Iterable[str], notes: list[str]
 ) -> list[Row]:
+    block = of_one_size(block)
     among = ranked(block)
     names = set(among["variant"])
     best = {column.name: best_text(among, column) for column in columns}
@@ -92,6 +95,8 @@ def _remarks(rows: pd.DataFrame, columns: Iterable[Column], about: str) -> Itera
     yield "Bold: the best trained variant. Italics: controls, which are not trained and not ranked."
     if (rows["metric"] == "domain_share").any():
         yield NOT_RANKED
+    if (rows["control"] & ~rows["samples"].isin(rows.loc[~rows["control"], "samples"])).any():
+        yield ONE_SIZE
     yield about
     yield from (column.note for column in columns if column.note)
     yield "Training minutes include the runs that a variant starts from."

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from unidad.config.tables import TableRow, TableView
 from unidad.metrics.costs import COSTS, readable
 from unidad.metrics.registry import METRICS, Column
-from unidad.report.cells import MISSING, best_text, mean_text, ranked
+from unidad.report.cells import MISSING, best_text, mean_text, of_one_size, ranked
 from unidad.report.comparison import aggregate, is_control, mean_of_targets
 from unidad.report.orderings import Ordering, orderings
 from unidad.report.published import PublishedValue, find_published
 from unidad.style import block_title
+from unidad.tasks import TASKS
 from unidad.tasks.task import Task
+
+if TYPE_CHECKING:
+    from unidad.experiment.config import Config
 
 BESIDE = {"intra_lpips": ("domain_share", "recall", "attribute_coverage")}
 """A column → those without which it misleads: away from the target, everything is diverse."""
@@ -106,7 +111,7 @@ class View:
     @property
     def mean_label(self) -> str:
         """What the mean over targets is called."""
-        return self.task.mean_of_targets or MEAN
+        return mean_label(self.task)
 
     @property
     def comparable(self) -> bool:
@@ -163,7 +168,8 @@ class View:
         label = target or self.mean_label
         block = self.frame
         if len(block):
-            block = block[(block["target"] == label) & (block["shots"] == shots)]
+            here = (block["target"] == label) & (block["shots"] == shots)
+            block = of_one_size(block[here])
         part = Part(target, shots, {}, {}, {})
         for name, row in self.view.shown.items():
             own = block[block["variant"] == name] if len(block) else block
@@ -173,34 +179,18 @@ class View:
                 part.control[name] = bool(own["control"].iloc[0])
             found = own.set_index("metric") if len(own) else None
             part.rows[name] = [
-                Place(name, column, found, self._published(target, shots, name, row, nfe, column))
+                Place(
+                    name,
+                    column,
+                    found,
+                    published_cell(self.view, label, shots, name, nfe, column.name),
+                )
                 for column in self.columns
             ]
             theirs = [place.theirs for place in part.rows[name] if place.theirs]
             part.nfe[name] = theirs[0].nfe if not len(own) and theirs else nfe
         part.bold = self._bold(block, part)
         return part
-
-    def _published(
-        self,
-        target: str | None,
-        shots: int,
-        name: str,
-        row: TableRow,
-        nfe: int | None,
-        column: Column,
-    ) -> PublishedValue | None:
-        if self.view.published is None:
-            return None
-        found = find_published(
-            self.mean_label if target is None else target,
-            row.published or name,
-            column.name,
-            row.published_nfe or nfe,
-            shots,
-            self.view.published,
-        )
-        return found[0] if found else None
 
     def _bold(self, block: pd.DataFrame, part: Part) -> set[tuple[str, str]]:
         if not len(block):
@@ -219,6 +209,52 @@ class View:
     def title(self, part: Part) -> str:
         """Of a block."""
         return block_title(part.target or self.mean_label, part.shots)
+
+
+def mean_label(task: type[Task]) -> str:
+    """What the mean over targets is called."""
+    return task.mean_of_targets or MEAN
+
+
+def published_cell(
+    view: TableView, target: str, shots: int, name: str, nfe: int | None, metric: str
+) -> PublishedValue | None:
+    """The papers' number for a cell; None where there is none, or the table wants none.
+
+    Args:
+        view: the table.
+        target: of the block, or what the mean over them is called.
+        shots: of the block.
+        name: of the row.
+        nfe: of our row; None of one that only the papers have.
+        metric: ours.
+    """
+    if view.published is None:
+        return None
+    row = view.shown[name]
+    wanted = row.published_nfe or nfe
+    found = find_published(target, row.published or name, metric, wanted, shots, view.published)
+    return found[0] if found else None
+
+
+def published_cells(view: TableView, config: Config) -> list[PublishedValue]:
+    """Every number of the papers that a table of an experiment will show."""
+    targets = list(view.targets or config.targets)
+    if view.mean:
+        targets = [mean_label(TASKS[config.task])]
+    found = []
+    for name, row in view.shown.items():
+        nfe = row.nfe or (
+            config.variants[row.variant].nfe if row.variant in config.variants else None
+        )
+        if row.variant is None or nfe is not None:
+            found += [
+                published_cell(view, target, shots, name, nfe, metric)
+                for target in targets
+                for shots in view.shots or config.shots
+                for metric in view.metrics
+            ]
+    return [value for value in found if value is not None]
 
 
 def _add_memory(contents: Iterable[dict], baseline: str | None) -> None:
