@@ -75,7 +75,7 @@ def test_orderings_count_pairs_of_one_paper():
     assert other == {("Uni-DAD", "FT"), ("Uni-DAD", "FT-DMD2")}
     (line,) = [note for note in layout(found).notes if "orderings" in note]
     assert line.startswith("4 of 6 orderings that the paper publishes came out the same way.")
-    assert "babies, 10 shots, frechet_distance: Uni-DAD before FT;" in line
+    assert "babies, 10 shots, frechet_distance: Uni-DAD before FT, Uni-DAD before FT-DMD2" in line
 
 
 def test_diversity_never_stands_alone_and_is_not_bold_off_target():
@@ -178,6 +178,13 @@ def test_the_mean_of_subjects_has_the_papers_numbers_whatever_the_shots():
     (place,) = part.rows["FT (DreamBooth)"]
     assert place.mean == pytest.approx(0.5)
     assert place.theirs.value == 0.58
+
+
+def test_a_row_of_the_papers_stands_where_they_have_a_number():
+    metrics = [result("FT", nfe=25, target=target) for target in ("babies", "cats")]
+    found = layout(view(metrics, ROWS, targets=("babies", "cats"), published="1"))
+    rows = [[row.label for row in block.rows] for block in found.blocks]
+    assert rows == [["DDPM-PA", "FT", "Uni-DAD"], ["FT", "Uni-DAD"]]
 
 
 def test_files(tmp_path):

@@ -73,10 +73,11 @@ def orderings(block: str, column: Column, places: Sequence[Place]) -> Iterator[O
 def told(found: Sequence[Ordering]) -> str:
     """How many came out the same way, and which did not."""
     same = sum(ordering.same for ordering in found)
-    other = "; ".join(
-        f"{ordering.block}, {ordering.metric}: {ordering.first} before {ordering.second}"
-        for ordering in found
-        if not ordering.same
-    )
+    pairs: dict[str, list[str]] = {}
+    for ordering in found:
+        if not ordering.same:
+            place = f"{ordering.block}, {ordering.metric}"
+            pairs.setdefault(place, []).append(f"{ordering.first} before {ordering.second}")
+    other = "; ".join(f"{place}: {', '.join(names)}" for place, names in pairs.items())
     text = f"{same} of {len(found)} orderings that the paper publishes came out the same way."
     return f"{text} The others are: {other}." if other else text

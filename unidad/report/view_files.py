@@ -9,6 +9,7 @@ import pandas as pd
 
 from unidad.config.tables import TableView
 from unidad.files import atomic_file
+from unidad.metrics.costs import COSTS as KNOWN_COSTS
 from unidad.report import formats
 from unidad.report.cells import MISSING, NOT_RANKED, deviation_text, mean_text
 from unidad.report.formats import Block, Cell, Row, Table
@@ -68,7 +69,7 @@ def layout(view: View) -> Table:
             header += ["better"] if view.comparable else []
     notes: list[str] = []
     blocks = [
-        Block(view.title(part), [_row(view, name, part, theirs, notes) for name in part.rows])
+        Block(view.title(part), [_row(view, name, part, theirs, notes) for name in part.known])
         for part in view.parts
     ]
     remarks = [*_remarks(view, features), *notes]
@@ -109,7 +110,8 @@ def _remarks(view: View, features: str) -> Iterator[str]:
     yield "Bold: the best trained row of ours."
     if any(column.name == "domain_share" for column in view.columns):
         yield NOT_RANKED
-    yield view.task.about(features)
+    if not {column.name for column in view.columns} <= {*KNOWN_COSTS}:
+        yield view.task.about(features)
     yield from dict.fromkeys(column.note for column in view.columns if column.note)
     if view.orderings:
         yield told(view.orderings)

@@ -75,6 +75,15 @@ class Part:
     nfe: dict[str, int | None]
     bold: set[tuple[str, str]] = field(default_factory=set)
 
+    @property
+    def known(self) -> list[str]:
+        """Names of rows but those that only the papers have, and not for this block."""
+        return [
+            name
+            for name, places in self.rows.items()
+            if any(place.theirs or place.part is not None for place in places)
+        ]
+
 
 class View:
     """A table of the configuration, filled.
