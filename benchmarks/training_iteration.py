@@ -84,7 +84,7 @@ def spec_of(problem: Problem) -> RunSpec:
         "training": training,
         "distillation": {"fake_score_updates_per_student_update": problem.updates},
     }
-    names = dict.fromkeys(("target", "label", "data", "student", "teacher"), "")
+    names = dict.fromkeys(("target", "label", "data", "student", "teacher"), "benchmark")
     settings = {
         "shots": SHOTS,
         "seed": 0,

@@ -64,9 +64,11 @@ def _plan(options: argparse.Namespace) -> None:
 
 def _tables(plan: Plan) -> Iterator[str]:
     """What each table of the configuration will show, and which variants none does."""
-    from unidad.report.views import published_cells
-
     config = plan.config
+    if not config.tables:
+        return
+    from unidad.report.views import published_cells  # pandas is slow to import
+
     for name, view in config.tables.items():
         found = len(published_cells(view, config))
         beside = f", beside {found} published numbers" if found else ""
