@@ -97,7 +97,8 @@ def test_from_a_checkpoint_and_archives_to_the_table_beside_the_paper_s(folder):
     assert row["extractor"] == "inception-legacy_pytorch, lpips-vgg"
     table = pd.read_csv(root / "tables/comparison.csv")
     of_table1 = (table.shots == 10) & ~table.nfe.isin([1, 4])
-    babies = table[(table.target == "babies") & of_table1].pivot(index="variant", columns="metric", values="mean")
+    babies = table[(table.target == "babies") & of_table1]
+    babies = babies.pivot(index="variant", columns="metric", values="mean")
     trained = babies.loc[["FT", "FT-DMD2", "Uni-DAD"]]
     assert {"Source teacher", "Training images"} <= {*babies.index}
     assert babies.memorisation["Training images"] == 1
