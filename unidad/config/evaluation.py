@@ -28,6 +28,8 @@ class PublishedFeatures(Section):
     """How images are resized for Inception: as pytorch-fid does (the paper) or as clean-fid."""
     trunk: Literal["vgg", "alex"] = "vgg"
     """LPIPS' network."""
+    dinov2: bool = False
+    """Measure FD-DINOv2, too: the distance in the features of DINOv2 ViT-L/14 (1.2 GB)."""
 
 
 class IntraLpips(Section):

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from unidad.config.evaluation import PublishedFeatures
-from unidad.features.contract import Extractor
+from unidad.features.contract import Extractor, Together
 from unidad.features.inception import load_inception
 from unidad.features.lpips_network import LpipsNetwork, load_lpips
 
@@ -58,4 +58,13 @@ class Published(Extractor):
 def published_inception(which: PublishedFeatures) -> Published:
     """FID's Inception and LPIPS; tables call them "inception-clean, lpips-vgg"."""
     name = f"inception-{which.mode}, lpips-{which.trunk}"
-    return Published(name, partial(load_inception, which.mode), which.trunk)
+    return Published(name, partial(_measuring, which), which.trunk)
+
+
+def _measuring(which: PublishedFeatures) -> Extractor:
+    inception = load_inception(which.mode)
+    if not which.dinov2:
+        return inception
+    from unidad.features.dinov2 import load_dinov2  # transformers is slow to import, rarely wanted
+
+    return Together([inception, load_dinov2()])

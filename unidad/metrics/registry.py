@@ -17,11 +17,13 @@ from unidad.metrics.frechet import frechet_distance
 from unidad.metrics.grain import grain_ratio
 from unidad.metrics.kernel import kernel_distance
 from unidad.metrics.memorisation import memorisation, near_copies
+from unidad.metrics.monge import monge_distance
 from unidad.metrics.perceptual import intra_lpips
 from unidad.metrics.rows import TooFewRowsError
 from unidad.metrics.similarity import similarity_to_photos, similarity_to_prompts
 from unidad.metrics.success import part_success, prompt_success
 from unidad.metrics.trajectory import smallest_on_the_way, smallest_without_copies
+from unidad.metrics.vendi import vendi_score
 
 Direction = Literal["lower", "higher"]
 ARROWS: dict[Direction | None, str] = {"lower": " ↓", "higher": " ↑", None: ""}
@@ -91,6 +93,12 @@ _ALL = (
         "last model.",
     ),
     _metric(kernel_distance, _POOLED, "kernel_distance", "KD ({features}) ×10³", "lower", 2, 1e3),
+    _metric(monge_distance, _POOLED, "monge_distance", "MIND ({features})", "lower"),
+    _metric(
+        frechet_distance,
+        "dinov2 reference_dinov2",
+        *("frechet_distance_dinov2", "FD (DINOv2)", "lower"),
+    ),
     _metric(
         similarity_to_photos,
         "instance photo_instance are_photos clamp",
@@ -116,6 +124,7 @@ _ALL = (
     ),
     _metric(intra_lpips, "lpips_within", "intra_lpips", "Intra-LPIPS ({features})", "higher", 3),
     _metric(float, "lpips_across", "inter_lpips", "Inter-LPIPS ({features})", "higher", 3),
+    _metric(vendi_score, "pooled", "vendi_score", "Vendi ({features})", "higher", 1),
     *(
         _metric(itemgetter(name), "neighbourhoods", name, name, "higher")
         for name in ("precision", "recall", "density", "coverage")

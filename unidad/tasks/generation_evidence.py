@@ -40,6 +40,16 @@ class GenerationEvidence(Evidence):
         return self.reference and self.reference["pooled"]
 
     @property
+    def dinov2(self) -> np.ndarray | None:
+        """DINOv2's features (N, D), where they are measured."""
+        return self.features.rows.get("dinov2")
+
+    @property
+    def reference_dinov2(self) -> np.ndarray | None:
+        """The same of held-out images, (M, D)."""
+        return self.reference and self.reference.rows.get("dinov2")
+
+    @property
     def attributes(self) -> np.ndarray | None:
         """Predicted attributes (N, A), where the network knows some."""
         return self.features.rows.get("attributes")
