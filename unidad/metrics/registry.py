@@ -154,6 +154,7 @@ _ALL = (
 )
 DEPEND_ON_NUMBER = (
     *("frechet_distance", "best_frechet_distance", "frechet_distance_without_copies"),
+    *("frechet_distance_dinov2", "monge_distance", "vendi_score"),
     *("recall", "coverage", "intra_lpips", "attribute_coverage"),
 )
 """Metrics that more images of the same kind change: sets of different size do not compare."""
