@@ -62,7 +62,7 @@ def test_a_row_is_what_it_names_measured(any_row):
     assert found["extractor"] == ("synthetic" if "protocol" in any_row else "colours")
     assert found["metrics"] == expected
     assert [name for name, value in expected.items() if value is None] in (
-        *(["best_frechet_distance"], []),
+        *(["best_frechet_distance", "frechet_distance_dinov2"], []),
     )
     assert found["trajectory"] == []
     assert found["cost"] == row_cost(

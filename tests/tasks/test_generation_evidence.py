@@ -14,8 +14,10 @@ from unidad.metrics.attributes import attribute_coverage, attribute_spread
 from unidad.metrics.frechet import frechet_distance
 from unidad.metrics.kernel import kernel_distance
 from unidad.metrics.memorisation import memorisation, near_copies
+from unidad.metrics.monge import monge_distance
 from unidad.metrics.prdc import prdc
 from unidad.metrics.rows import nearest_of
+from unidad.metrics.vendi import vendi_score
 from unidad.tasks.generation_evidence import MOST_CLUSTERS, GenerationEvidence
 
 METRICS = registry.measurable(GenerationEvidence)
@@ -120,18 +122,20 @@ def test_each_metric_is_given_its_own_features(measure):
     expected = prdc(found["pooled"], held_out["pooled"]) | {
         "frechet_distance": frechet_distance(found["pooled"], held_out["pooled"]),
         "kernel_distance": kernel_distance(found["pooled"], held_out["pooled"]),
+        "monge_distance": monge_distance(found["pooled"], held_out["pooled"]),
+        "vendi_score": vendi_score(found["pooled"]),
         "attribute_spread": attribute_spread(found["attributes"], held_out["attributes"]),
         "attribute_coverage": attribute_coverage(found["attributes"], held_out["attributes"]),
         "memorisation": memorisation(near.distances[:, 0], far.distances[:, 0]),
         "near_copies": near_copies(near.distances),
         "domain_share": float((found["pooled"][:, 2] >= found["pooled"][:, 0]).mean()),
     }
-    others = {"intra_lpips", "best_frechet_distance", "grain"}
+    others = {"intra_lpips", "best_frechet_distance", "grain", "frechet_distance_dinov2"}
     expected["frechet_distance_without_copies"] = (
         expected["frechet_distance"] if expected["memorisation"] <= 0.01 else None
     )
     assert set(metrics) == set(METRICS) == set(expected) | others
-    assert metrics["best_frechet_distance"] is None
+    assert metrics["best_frechet_distance"] is metrics["frechet_distance_dinov2"] is None
     assert metrics["grain"] is None, "images of one colour have none"
     assert {name: metrics[name] for name in expected} == pytest.approx(expected)
 
@@ -160,7 +164,8 @@ def test_rules_of_intra_lpips_reach_it(measure):
 
 def test_without_a_reference_and_a_domain_what_needs_training_images_is_left(measure):
     metrics = measure(reference=None, domain=None)
-    assert [name for name in METRICS if metrics[name] is not None] == ["intra_lpips", "near_copies"]
+    left = ["intra_lpips", "vendi_score", "near_copies"]
+    assert [name for name in METRICS if metrics[name] is not None] == left
 
 
 def test_the_samples_nearest_to_a_training_image_come_first(evidence):
@@ -172,7 +177,8 @@ def test_the_samples_nearest_to_a_training_image_come_first(evidence):
 def test_too_few_images_give_null(measure):
     metrics = measure(ImageSet(SAMPLES.images[:4]))
     assert [name for name in METRICS if metrics[name] is None] == [
-        *("best_frechet_distance", "precision", "recall", "density", "coverage", "grain")
+        *("best_frechet_distance", "frechet_distance_dinov2"),
+        *("precision", "recall", "density", "coverage", "grain"),
     ]
 
 
