@@ -135,7 +135,7 @@ def test_published_networks_are_noted_and_found_when_needed(
 def test_inception_and_lpips_are_noted_with_their_settings(tmp_path):
     place(Placing(origin="published", mode="clean"), tmp_path / "placed")
     note = json.loads((tmp_path / "placed" / "config.json").read_text())
-    assert note == {"published": {"mode": "clean", "trunk": "vgg"}}
+    assert note == {"published": {"mode": "clean", "trunk": "vgg", "dinov2": False}}
 
 
 def test_what_ships_is_found_by_its_name(tmp_path):
