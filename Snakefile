@@ -32,4 +32,5 @@ rule all:
     default_target: True
     input:
         rules.report.output,
+        rules.page.output,
         MODELS,

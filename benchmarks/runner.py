@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from unittest.mock import patch
 
 import torch
+
+from unidad import provenance
 
 
 class Meter:
@@ -159,11 +158,5 @@ def now() -> float:
 
 
 def machine() -> str:
-    """Processor, and GPU if there is one."""
-    try:
-        described = Path("/proc/cpuinfo").read_text().split("model name", 1)[1]
-        processor = described.split("\n", 1)[0].strip("\t :")
-    except (OSError, IndexError):
-        processor = platform.processor() or platform.machine()
-    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{os.cpu_count()} cores {processor}{gpu}; threads: {torch.get_num_threads()}"
+    """Processor, GPU if there is one, threads."""
+    return f"{provenance.machine()}; threads: {torch.get_num_threads()}"

@@ -14,7 +14,7 @@ from unidad.errors import UserError
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.networks.unet import UNet, new_network
 from unidad.pipeline import UnidadPipeline
-from unidad.sampling import forward_flops, load_image_model, sample
+from unidad.sampling import FromNoise, draw_some, forward_flops, load_image_model, sample
 
 
 class Tiny(nn.Module):
@@ -171,3 +171,14 @@ def test_an_unfit_folder_is_one_clear_line(model_folder, damage, complaint):
         load_image_model(model_folder)
     assert str(model_folder) in str(error.value)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_an_image_alone_is_the_one_of_the_whole_set(model_folder):
+    model = load_image_model(model_folder)
+    whole, _ = sample(model, 6, seed=3, nfe=2, progress=False)
+    alone, cost = draw_some(FromNoise(model, 6, 3, 2, 64), [4, 1])
+    assert np.abs(alone.images.astype(int) - whole.images[[4, 1]]).max() <= 1
+    assert np.abs(alone.images.astype(int) - whole.images[[1, 4]]).max() > 1
+    assert cost == {"nfe": 2}
+    with pytest.raises(UserError, match="image 6: the set has images 0 to 5"):
+        draw_some(FromNoise(model, 6, 3, 2, 64), [6])

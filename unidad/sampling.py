@@ -18,6 +18,7 @@ from unidad.config.mistakes import validate
 from unidad.config.model_files import Index
 from unidad.data.image_set import ImageSet, to_uint8
 from unidad.diffusion.samplers import IndexedNoise, sampler_of
+from unidad.errors import UserError
 from unidad.networks.backbone import Backbone
 from unidad.networks.folder import INDEX, read_index
 from unidad.networks.registry import load_backbone
@@ -142,6 +143,22 @@ def draw(drawing: Drawing, kept: Kept, progress: bool = True) -> tuple[ImageSet,
         "images_per_second": kept.images_per_second,
     }
     return ImageSet(kept.read(drawing.count), captions=drawing.captions), cost
+
+
+def draw_some(drawing: Drawing, numbers: Sequence[int]) -> tuple[ImageSet, dict]:
+    """Draw images of these numbers alone: those of the whole set, up to rounding.
+
+    Returns:
+        The images with their captions, and nfe.
+
+    Raises:
+        UserError: a number that the set does not have.
+    """
+    for number in numbers:
+        if not 0 <= number < drawing.count:
+            raise UserError(f"image {number}: the set has images 0 to {drawing.count - 1}")
+    captions = tuple(drawing.captions[number] for number in numbers if drawing.captions)
+    return ImageSet(drawing(numbers), captions=captions), {"nfe": drawing.nfe}
 
 
 @dataclass(frozen=True)

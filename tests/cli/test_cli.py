@@ -124,6 +124,8 @@ def test_from_a_specification_to_a_measured_row(spec, feature_network, image_set
     measured = json.loads(Path("m/row.json").read_text())
     assert measured["samples"] == 40
     seconds = json.loads(Path("run/training.json").read_text())["seconds"]
+    made = {name: cost.pop(name) for name in ("commit", "machine")}
+    assert measured.items() >= made.items()
     assert measured["cost"].items() >= (cost | {"training_seconds_total": seconds}).items()
 
     assert told("export", "run", "--out", "mine", "--dtype", "bfloat16") == (0, [], [])

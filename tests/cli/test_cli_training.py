@@ -181,6 +181,11 @@ def test_prompts_are_drawn_by_settings_or_by_options(stable_diffusion, told):
     assert (Path("four") / "01_01.png").is_file()
     assert Path("four.png").is_file()
     assert read_json(Path("four.json"), "")["nfe"] == 1
+    alone = (*sample, "--out", "alone.npz", "--index", 3, "--index", 0)
+    assert told(*alone) == (0, [], [])
+    third = ImageSet.load("alone.npz")
+    assert third.captions == ("a dog", "a prt cat")
+    assert np.abs(third.images.astype(int) - drawn.images[[3, 0]]).max() <= 1
     one = (*sample, "--out", "one.npz", "--prompt", "a prt cat", "--count", 1)
     assert told(*one, "--seed", 5) == (0, [], [])
     first = ImageSet.load("one.npz").images[0].astype(int)

@@ -12,7 +12,7 @@ from unidad.errors import UserError
 from unidad.report import plots
 from unidad.report.grids import MARGIN, SECTION_GAP, enlarge
 from unidad.report.outputs import report_files
-from unidad.report.render import RunFile, _row_label, _styles, write_report
+from unidad.report.render import RunFile, _row_label, styles_of, write_report
 from unidad.style import PALETTE
 from unidad.tasks.generation import Generation
 
@@ -98,7 +98,7 @@ def test_each_figure_of_curves_has_its_own_blocks_logs(tmp_path, monkeypatch):
 
 def test_colours_stay_with_a_variant_when_another_was_not_run():
     metrics = [result("Uni-DAD"), result("unlisted"), result("Source teacher", nfe=25)]
-    styles = _styles(metrics, ["Source teacher", *ORDER])
+    styles = styles_of(metrics, ["Source teacher", *ORDER])
     assert styles["Uni-DAD"].color == PALETTE[5]
     assert styles["unlisted"].color == PALETTE[6]
     assert list(styles)[-1] == "Source teacher"

@@ -55,9 +55,14 @@ def test_a_row_is_what_it_names_measured(any_row):
     expected = measure(measurable(kind), evidence)
     found = evaluate_row(any_row, progress=False)
     assert list(found) == [
-        *("run", "samples", "extractor", "metrics", "nearest", "cost", "trajectory")
+        *("run", "samples", "extractor", "metrics", "nearest", "shown", "cost", "trajectory")
     ]
     assert found["nearest"] == evidence.nearest_copies(10)
+    first = {answer: place for place, answer in enumerate(evidence.measured_images.tolist())}
+    for sample, training in zip(*found["shown"].values(), strict=True):
+        assert training[0] == evidence.nearest.training[first[sample]]
+        distances = evidence.training_distances([sample])[0]
+        assert distances[training].tolist() == sorted(distances.tolist())[: len(training)]
     assert (found["run"], found["samples"]) == (any_row["run"], len(images))
     assert found["extractor"] == ("synthetic" if "protocol" in any_row else "colours")
     assert found["metrics"] == expected

@@ -2,6 +2,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from measuring import PLAIN, PROMPTS
 from safetensors.torch import load_file, save_file
@@ -53,7 +54,8 @@ def followed(row, tmp_path, model_folder, stored):
 
 
 def test_each_snapshot_is_measured_as_a_model_is(followed, tmp_path):
-    measured = evaluate_snapshots(followed, progress=False)["snapshots"]
+    found, shown = evaluate_snapshots(followed, progress=False)
+    measured = found["snapshots"]
     assert [snapshot["updates"] for snapshot in measured] == [2, 4]
     extractor = load_extractor(*followed["networks"])
     for snapshot, name in zip(measured, ("000002", "000004"), strict=True):
@@ -63,6 +65,9 @@ def test_each_snapshot_is_measured_as_a_model_is(followed, tmp_path):
         extract(images, extractor).save(tmp_path / "f.npz")
         files = {key: str(tmp_path / f"{name}.npz") for key, name in FILES.items()}
         assert snapshot["metrics"] == evaluate_row(followed | files, progress=False)["metrics"]
+        place = measured.index(snapshot)
+        assert np.array_equal(shown.images[place * 24 : (place + 1) * 24], images.images)
+    assert len(shown) == 48
     distances = [snapshot["metrics"]["frechet_distance"] for snapshot in measured]
     assert distances[0] != distances[1]
 
@@ -76,7 +81,7 @@ def test_a_subject_s_snapshots_are_measured_with_their_prompts(
     network.save(tmp_path / "snapshots" / "000003", "few_step", 1, text=text)
     drawing = stored("drawing.json", prompts=PROMPTS[:2], images_per_prompt=2, seed=5)
     row = subject_row | {"snapshots": str(tmp_path / "snapshots"), "drawing": drawing}
-    (snapshot,) = evaluate_snapshots(row, progress=False)["snapshots"]
+    (snapshot,) = evaluate_snapshots(row, progress=False)[0]["snapshots"]
     drawn = draw_as(json.loads(Path(drawing).read_text()), tmp_path / "snapshots/000003", 1, False)
     assert drawn.captions == (PROMPTS[0],) * 2 + (PROMPTS[1],) * 2
     drawn.save(tmp_path / "images.npz")
@@ -89,7 +94,7 @@ def test_a_subject_s_snapshots_are_measured_with_their_prompts(
 
 
 def test_the_row_takes_its_best_from_them(followed, tmp_path):
-    measured = evaluate_snapshots(followed, progress=False)["snapshots"]
+    measured = evaluate_snapshots(followed, progress=False)[0]["snapshots"]
     last = evaluate_row(followed, progress=False)["metrics"]["frechet_distance"]
     for distance in (last / 2, last * 2):
         measured[0]["metrics"]["frechet_distance"] = distance

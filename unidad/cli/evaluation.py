@@ -67,14 +67,25 @@ def _add_evaluate(verbs: Verbs) -> None:
         action="store_true",
         help="draw with and measure the snapshots that the row's run kept: quality against updates",
     )
+    parser.add_argument(
+        "--images", type=Path, help="with --snapshots: .npz to write, a few images of each snapshot"
+    )
     parser.add_argument("--out", type=Path, required=True, help="JSON to write")
     add_threads_and_quiet(parser)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from unidad.provenance import made
+
     spec = read_json(options.spec, "`unidad plan --write` makes it")
     if options.snapshots:
-        from unidad.tasks.snapshots import evaluate_snapshots as evaluate
+        from unidad.tasks.snapshots import evaluate_snapshots
+
+        found, images = evaluate_snapshots(spec, not options.quiet)
+        if options.images:
+            images.save(options.images)
     else:
-        from unidad.tasks.evaluate import evaluate_row as evaluate
-    write_json(options.out, evaluate(spec, not options.quiet))
+        from unidad.tasks.evaluate import evaluate_row
+
+        found = evaluate_row(spec, not options.quiet)
+    write_json(options.out, found | made())

@@ -12,6 +12,7 @@ from unidad.errors import UserError
 def add_verbs(verbs: Verbs) -> None:
     """Add this module's verbs, in the order of the help."""
     _add_report(verbs)
+    _add_page(verbs)
     _add_export(verbs)
     _add_schema(verbs)
 
@@ -35,6 +36,25 @@ def _report(options: argparse.Namespace) -> None:
     plan = Plan(load_config(options.config))
     report_experiment(plan)
     print(f"{plan.root}: tables/, plots/, grids/")
+
+
+def _add_page(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "page",
+        _page,
+        "write an experiment's index.html: answer, table, images to choose, how all was made",
+        "page --config results/default/specs/config.json",
+    )
+    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="YAML or JSON")
+
+
+def _page(options: argparse.Namespace) -> None:
+    from unidad.experiment.load import load_config
+    from unidad.plan import Plan
+    from unidad.report.page.write import write_page
+
+    print(write_page(Plan(load_config(options.config))))
 
 
 def _add_export(verbs: Verbs) -> None:

@@ -78,6 +78,12 @@ def _add_sample(verbs: Verbs) -> None:
     parser.add_argument(
         "--count", type=int, help="number of images (default 64), or of images a prompt (default 4)"
     )
+    parser.add_argument(
+        "--index",
+        type=int,
+        action="append",
+        help="draw the image of this number alone, from 0 as in the whole set; may be repeated",
+    )
     parser.add_argument("--seed", type=int, help="seed of the noise (default 0)")
     parser.add_argument("--nfe", type=int, help="network evaluations an image (default: trained)")
     parser.add_argument("--grid", type=Path, help="also write a PNG of the first 64")
@@ -86,12 +92,13 @@ def _add_sample(verbs: Verbs) -> None:
 
 def _sample(options: argparse.Namespace) -> None:
     from unidad.networks.text_to_image_folder import is_text_to_image
+    from unidad.provenance import made
 
     _check_asked(options)
     draw = _draw_prompts if is_text_to_image(options.model) else _draw
     images, cost = draw(options)
     images.save(options.out)
-    write_json(options.out.with_suffix(".json"), cost)
+    write_json(options.out.with_suffix(".json"), cost | made())
     if options.grid:
         from PIL import Image
 
@@ -121,7 +128,7 @@ def _check_asked(options: argparse.Namespace) -> None:
 
 def _draw(options: argparse.Namespace) -> tuple[ImageSet, dict]:
     from unidad.config.evaluation import Evaluation, NoiseGrid
-    from unidad.sampling import load_image_model, sample
+    from unidad.sampling import FromNoise, draw_some, load_image_model, sample
 
     if options.prompt:
         raise UserError(f"--prompt: {options.model} is no text-to-image model")
@@ -129,13 +136,19 @@ def _draw(options: argparse.Namespace) -> tuple[ImageSet, dict]:
     settings |= those_typed(samples=options.count, seed=options.seed)
     grid = section_of(NoiseGrid, options, settings)
     model = load_image_model(options.model)
+    if options.index:
+        count = max(grid.samples, *(number + 1 for number in options.index))
+        nfe = model.nfe if options.nfe is None else options.nfe
+        drawing = FromNoise(model, count, grid.seed, nfe, grid.batch_size)
+        return draw_some(drawing, options.index)
     drawn = grid.samples, grid.seed, options.nfe, grid.batch_size
     return sample(model, *drawn, not options.quiet)
 
 
 def _draw_prompts(options: argparse.Namespace) -> tuple[ImageSet, dict]:
     from unidad.config.evaluation import PromptGrid
-    from unidad.prompt_sampling import draw_grid, load_text_to_image_model
+    from unidad.prompt_sampling import FromPrompts, draw_grid, load_text_to_image_model
+    from unidad.sampling import draw_some
 
     settings = read_settings(options.settings, PromptGrid.model_fields)
     settings |= those_typed(
@@ -147,4 +160,6 @@ def _draw_prompts(options: argparse.Namespace) -> tuple[ImageSet, dict]:
         )
     grid = section_of(PromptGrid, options, settings)
     model = load_text_to_image_model(options.model)
+    if options.index:
+        return draw_some(FromPrompts(model, grid, options.nfe), options.index)
     return draw_grid(model, grid, options.out.with_suffix(""), options.nfe, not options.quiet)

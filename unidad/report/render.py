@@ -30,7 +30,7 @@ from unidad.report.outputs import (
 )
 from unidad.report.tables import write_tables
 from unidad.report.view_files import write_views
-from unidad.style import Style, block_title, variant_styles
+from unidad.style import Style, block_title
 from unidad.tasks.task import Task
 
 GRID_COLUMNS = 10
@@ -92,7 +92,7 @@ def write_report(
     metrics = with_mean_of_targets(measured, task.mean_of_targets)
     if not metrics:
         raise UserError("no metrics files to report on; run `unidad evaluate` first")
-    styles = _styles(metrics, order)
+    styles = styles_of(metrics, order)
     write_tables(metrics, out_dir / "tables", task, order)
     write_views(views or {}, measured, out_dir / "tables", task, *_axes(training_sets))
     _write_plots(metrics, task, styles, out_dir, order)
@@ -113,11 +113,12 @@ def _axes(blocks: Iterable[tuple[str, int | None]]) -> tuple[list[str], list[int
     return [*dict.fromkeys(t for t, _ in blocks)], [*dict.fromkeys(s for _, s in blocks if s)]
 
 
-def _styles(metrics: Sequence[dict], order: Sequence[str]) -> dict[str, Style]:
+def styles_of(metrics: Sequence[dict], order: Sequence[str]) -> dict[str, Style]:
+    """The look of every variant, in the order of the configuration, and of every drawn control."""
     controls = {m["run"]["variant"] for m in metrics if is_control(m["run"])}
     variants = list(dict.fromkeys([*order, *variant_order(metrics, order)]))
     trained = [variant for variant in variants if variant not in controls]
-    return variant_styles(trained, [variant for variant in variants if variant in controls])
+    return variantstyles_of(trained, [variant for variant in variants if variant in controls])
 
 
 def _write_plots(

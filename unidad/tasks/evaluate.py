@@ -15,6 +15,7 @@ from unidad.metrics.registry import measurable, measure
 from unidad.tasks.evidence import Evidence
 from unidad.tasks.generation_evidence import GenerationEvidence
 from unidad.tasks.personalisation_evidence import PersonalisationEvidence
+from unidad.tasks.shown import NEIGHBOURS, shown_samples
 
 REMEDY = "sample and train first"
 SHOWN_COPIES = 10
@@ -37,7 +38,8 @@ def evaluate_row(spec: dict, progress: bool = True) -> dict:
     Returns:
         ``run``, ``samples``, ``extractor`` (what tables call the networks), ``metrics`` (all that
         the evidence allows, null where one cannot be measured), ``nearest`` (the samples that are
-        nearest to a training image), ``cost`` and ``trajectory``.
+        nearest to a training image), ``shown`` (those that a page shows, and the training images
+        nearest to each), ``cost`` and ``trajectory``.
 
     Raises:
         UserError: a key or a file is missing, or a file is not what it should be.
@@ -58,6 +60,7 @@ def evaluate_row(spec: dict, progress: bool = True) -> dict:
             "extractor": found.measured_with,
             "metrics": measure(measurable(type(found)), found),
             "nearest": found.nearest_copies(SHOWN_COPIES),
+            "shown": found.neighbours(shown_samples(found.samples), NEIGHBOURS),
             "cost": row_cost(spec["run"]["nfe"], spec["sampling"], spec["training"]),
             "trajectory": trajectory,
         }
@@ -92,7 +95,8 @@ def _read_trajectory(path: str | None) -> list[dict]:
 def row_cost(nfe: int | None, sampling: str | None, training: list[str]) -> dict:
     """What a row cost: its sampling, its own training, and with all that it builds on."""
     cost = {"nfe": nfe, "gflops_per_image": None, "images_per_second": None}
-    cost |= read_json(Path(sampling), REMEDY) if sampling else {}
+    measured = read_json(Path(sampling), REMEDY) if sampling else {}
+    cost |= {name: measured[name] for name in cost if name in measured}
     summaries = [read_json(Path(path), REMEDY) for path in training]
     own = summaries[0] if summaries else {}
     return cost | {

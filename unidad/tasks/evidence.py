@@ -121,6 +121,20 @@ class Evidence:
         samples, training = self.measured_images[order.numpy()], self.nearest.training[order]
         return {"samples": samples.tolist(), "training": training.tolist()}
 
+    def training_distances(self, numbers: Sequence[int]) -> Tensor:
+        """Of samples of these numbers to every training image, (n, k), as `nearest` has them."""
+        raise NotImplementedError
+
+    def neighbours(self, numbers: Sequence[int], count: int) -> dict[str, list]:
+        """The training images that some samples are nearest to.
+
+        Returns:
+            ``samples``: the numbers; ``training``: for each sample at most `count`, the nearest
+            first.
+        """
+        order = self.training_distances(numbers).argsort(dim=1, stable=True)[:, :count]
+        return {"samples": list(numbers), "training": order.tolist()}
+
     def perceptual_batches(
         self, images: ImageSet, progress: bool = False, unit_range: bool = False
     ) -> Iterator[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +14,7 @@ from unidad.errors import UserError
 from unidad.features.features import Features
 from unidad.metrics.perceptual import within_clusters
 from unidad.metrics.prdc import prdc
-from unidad.metrics.rows import Nearest, nearest_of
+from unidad.metrics.rows import Nearest, as_rows, nearest_of, squared_distances
 from unidad.tasks.evidence import Evidence
 
 MOST_CLUSTERS = 100
@@ -68,6 +69,11 @@ class GenerationEvidence(Evidence):
     def nearest(self) -> Nearest:
         """The training images that samples are nearest to, by their features."""
         return nearest_of(self.pooled, self._training_pooled, "samples")
+
+    def training_distances(self, numbers: Sequence[int]) -> Tensor:
+        """Of samples of these numbers to every training image, (n, k), by their features."""
+        rows = as_rows(self.pooled[numbers], "samples")
+        return squared_distances(rows, as_rows(self._training_pooled, "training images")).sqrt()
 
     @property
     def held_out_distances(self) -> Tensor | None:

@@ -175,6 +175,11 @@ class PersonalisationEvidence(Evidence):
         """The photos that answers are nearest to; distances are roots of LPIPS."""
         return self._lpips[2]
 
+    def training_distances(self, numbers: Sequence[int]) -> Tensor:
+        """Of samples of these numbers to every photo, (n, k): roots of LPIPS."""
+        batches = self.perceptual_batches(ImageSet(self.samples.images[numbers]))
+        return torch.cat([squared_distances(batch, self._known) for batch in batches]).sqrt()
+
     @property
     def held_out_distances(self) -> Tensor | None:
         """Root of LPIPS of each held-out picture to the nearest photo, (M,)."""

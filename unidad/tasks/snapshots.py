@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from unidad.config.evaluation import Evaluation, PromptGrid
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
@@ -13,9 +15,10 @@ from unidad.files import read_json
 from unidad.metrics.registry import measurable, measure
 from unidad.sampling import Kept, draw, load_image_model, sample
 from unidad.tasks.evaluate import evidence_class, missing_keys_named
+from unidad.tasks.shown import shown_samples
 
 
-def evaluate_snapshots(spec: dict, progress: bool = True) -> dict:
+def evaluate_snapshots(spec: dict, progress: bool = True) -> tuple[dict, ImageSet]:
     """Measure every snapshot of a row's run.
 
     Args:
@@ -25,7 +28,7 @@ def evaluate_snapshots(spec: dict, progress: bool = True) -> dict:
 
     Returns:
         ``run``, and ``snapshots``: for each, in order, ``updates`` (of the student) and
-        ``metrics``.
+        ``metrics``. And the images that a page shows of them: of each, in order, equally many.
 
     Raises:
         UserError: a key or a file is missing, or a file is not what it should be.
@@ -39,14 +42,16 @@ def evaluate_snapshots(spec: dict, progress: bool = True) -> dict:
         extractor = load_extractor(*spec["networks"])
         drawing = read_json(Path(spec["drawing"]), "`unidad plan --write` makes it")
         kind, nfe = evidence_class(spec), spec["run"]["nfe"]
-        measured = []
+        measured, kept = [], []
         for snapshot in sorted(path for path in folder.iterdir() if path.name.isdecimal()):
             images = draw_as(drawing, snapshot, nfe, progress)
             features = extract(images, extractor, kind.prompts(spec, images))
             found = kind(spec, extractor, images, features, progress=progress)
             metrics = measure(measurable(kind), found)
             measured.append({"updates": int(snapshot.name), "metrics": metrics})
-        return {"run": spec["run"], "snapshots": measured}
+            kept.append(images.images[shown_samples(images)])
+        shown = np.concatenate(kept) if kept else np.zeros((0, 1, 1, 3), np.uint8)
+        return {"run": spec["run"], "snapshots": measured}, ImageSet(shown)
 
 
 def draw_as(settings: dict, folder: Path, nfe: int, progress: bool = True) -> ImageSet:

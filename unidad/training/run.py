@@ -20,7 +20,7 @@ from unidad.networks.patches import FOLDER as CODEC_FOLDER
 from unidad.networks.registry import model_weights
 from unidad.networks.text import TextEncoder
 from unidad.networks.text_to_image_folder import TEXT_WEIGHTS_NAME, load_text_encoder
-from unidad.provenance import commit
+from unidad.provenance import made
 from unidad.training.build import build_method
 from unidad.training.loop import Trainer
 
@@ -104,7 +104,7 @@ def _about(spec: RunSpec) -> dict:
         "seed": spec.seed,
         "batch_size": training.batch_size,
         "images_seen": training.student_updates * training.batch_size,
-        "commit": commit(),
+        **made(),
         **({} if text is None else {"guidance_scale": text.guidance_scale if guided else 0}),
     }
 

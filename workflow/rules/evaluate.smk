@@ -40,7 +40,8 @@ rule trajectory:
         spec=lambda wildcards: PLAN.task.drawing_spec(FOLLOWED[wildcards.run].images),
         files=trajectory_files,
     output:
-        f"{ROOT}/trajectories/{{run}}.json",
+        metrics=f"{ROOT}/trajectories/{{run}}.json",
+        images=f"{ROOT}/trajectories/{{run}}.npz",
     log:
         f"{ROOT}/logs/trajectory/{{run}}.log",
     benchmark:
@@ -50,7 +51,8 @@ rule trajectory:
     conda:
         "../../envs/unidad.yaml"
     shell:
-        "python -m unidad evaluate {input.row} --snapshots --out {output}"
+        "python -m unidad evaluate {input.row} --snapshots --out {output.metrics}"
+        " --images {output.images}"
         " --threads {threads} > {log} 2>&1"
 
 

@@ -71,3 +71,23 @@ rule report:
         "../../envs/unidad.yaml"
     shell:
         "python -m unidad report --config {input.config} > {log} 2>&1"
+
+
+rule page:
+    input:
+        config=f"{SPECS}/config.json",
+        metrics=[f"{ROOT}/{path}" for path in ROWS],
+        images=[f"{ROOT}/{row.images}" for row in ROWS.values()],
+        training=[PLAN.training_images(*block) for block in BLOCKS],
+        summaries=[f"{ROOT}/runs/{key}/training.json" for key in RUNS],
+        snapshots=[f"{ROOT}/trajectories/{run}.npz" for run in FOLLOWED],
+    output:
+        f"{ROOT}/index.html",
+    log:
+        f"{ROOT}/logs/page.log",
+    benchmark:
+        f"{ROOT}/benchmarks/page.tsv"
+    conda:
+        "../../envs/unidad.yaml"
+    shell:
+        "python -m unidad page --config {input.config} > {log} 2>&1"

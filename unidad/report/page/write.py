@@ -1,0 +1,155 @@
+"""The page of an experiment: from its files to `index.html`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from unidad.files import atomic_file
+from unidad.metrics.registry import ARROWS, METRICS, Column
+from unidad.plan import Plan
+from unidad.report.comparison import (
+    comparison,
+    is_table_row,
+    load_metrics,
+    with_mean_of_targets,
+)
+from unidad.report.page.answer import findings, headline
+from unidad.report.page.origins import origin
+from unidad.report.page.sprites import Sprites
+from unidad.report.page.strips import image_rows
+from unidad.report.render import styles_of
+from unidad.report.tables import SHOWN_COSTS, measured_columns, table
+from unidad.style import block_title, feature_label
+from unidad.tasks.rows import Row
+from unidad.tasks.task import Task
+
+PAGE = "index.html"
+STYLES = ("page.css",)
+SCRIPTS = ("common.js", "table.js", "dialog.js", "images.js")
+FILES = Path(__file__).parent / "templates"
+
+
+def write_page(plan: Plan) -> Path:
+    """Write `index.html` into the experiment's folder; returns its path.
+
+    The file needs no other and no network: pictures, script and styles are inside.
+
+    Raises:
+        UserError: a file is missing; the message names the verb that makes it.
+    """
+    rows = plan.rows()
+    measured = list(
+        zip(rows, load_metrics(f"{plan.root}/{row.metrics}" for row in rows), strict=True)
+    )
+    sprites = Sprites()
+    training, strips = image_rows(plan, measured, sprites)
+    contents = [content for _, content in measured]
+    data = {
+        "blocks": [
+            {"title": block_title(*block), **pictures}
+            for block, pictures in zip(plan.table_targets(), training, strict=True)
+        ],
+        "variants": _variants(plan, contents),
+        "strips": strips,
+        "rows": [_row(plan, row, content) for row, content in measured],
+        "sides": sprites.sides,
+    }
+    text = _template().render(
+        title=f"{plan.task.title.capitalize()}: {plan.config.experiment}",
+        data=data,
+        sprites=sprites.encoded,
+        css=_read(STYLES),
+        script=_read(SCRIPTS),
+        plan=plan,
+        **_numbers(plan, contents),
+    )
+    path = Path(plan.root) / PAGE
+    with atomic_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return path
+
+
+def _template():
+    environment = Environment(
+        loader=PackageLoader("unidad.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html")
+
+
+def _read(names: Sequence[str]) -> Markup:
+    """Our own files, which go into the page as they are."""
+    return Markup("\n".join((FILES / name).read_text(encoding="utf-8") for name in names))
+
+
+def _variants(plan: Plan, contents: Sequence[dict]) -> list[dict]:
+    styles = styles_of(contents, list(plan.config.variants))
+    controls = dict.fromkeys(
+        content["run"]["variant"] for content in contents if content["run"]["method"] is None
+    )
+    trained = [label for label in styles if label not in controls]
+    return [
+        {
+            "label": label,
+            "color": styles[label].color if label in styles else "#7F7F7F",
+            "control": label in controls,
+        }
+        for label in [*trained, *controls]
+    ]
+
+
+def _row(plan: Plan, row: Row, content: dict) -> dict:
+    run = content["run"]
+    return {
+        "block": block_title(row.target, row.shots),
+        "variant": row.label,
+        "nfe": row.nfe,
+        "as_trained": is_table_row(run),
+        "seed": run["seed"],
+        **origin(plan, row, content),
+    }
+
+
+def _numbers(plan: Plan, contents: Sequence[dict]) -> dict:
+    """The table, the answer, and what the columns are."""
+    task = type(plan.task)
+    metrics = with_mean_of_targets(contents, task.mean_of_targets)
+    rows = comparison(metrics, list(plan.config.variants), task.papers)
+    columns = measured_columns(rows)
+    features = feature_label(rows["extractor"].iloc[0])
+    found = findings(rows, [c for c in columns if c.name in _main(task)], features)
+    laid_out = table(rows, task)
+    return {
+        "table": laid_out,
+        "heads": [_head(column, task, features) for column in columns],
+        "papers": list(task.papers.values()),
+        "findings": found,
+        "answer": headline(found, task.mean_of_targets),
+    }
+
+
+def _main(task: type[Task]) -> set[str]:
+    """The columns that are shown at first: what the task draws plots of, and the cost."""
+    drawn = {name for plot in task.plots for name in (plot.x, plot.y)}
+    return drawn | {column.name for column in SHOWN_COSTS}
+
+
+def _head(column: Column, task: type[Task], features: str) -> dict:
+    metric = METRICS.get(column.name)
+    function = metric and metric.function
+    about = inspect.getdoc(function) if inspect.isfunction(function) else None
+    return {
+        "name": column.heading.format(features=features),
+        "arrow": ARROWS[column.better].strip(),
+        "better": column.better,
+        "main": column.name in _main(task),
+        "about": (about or "").split("\n")[0],
+    }
