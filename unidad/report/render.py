@@ -30,7 +30,7 @@ from unidad.report.outputs import (
 )
 from unidad.report.tables import write_tables
 from unidad.report.view_files import write_views
-from unidad.style import Style, block_title
+from unidad.style import Style, block_title, variant_styles
 from unidad.tasks.task import Task
 
 GRID_COLUMNS = 10
@@ -118,7 +118,7 @@ def styles_of(metrics: Sequence[dict], order: Sequence[str]) -> dict[str, Style]
     controls = {m["run"]["variant"] for m in metrics if is_control(m["run"])}
     variants = list(dict.fromkeys([*order, *variant_order(metrics, order)]))
     trained = [variant for variant in variants if variant not in controls]
-    return variantstyles_of(trained, [variant for variant in variants if variant in controls])
+    return variant_styles(trained, [variant for variant in variants if variant in controls])
 
 
 def _write_plots(

@@ -36,7 +36,7 @@ def table(rows: pd.DataFrame, task: type[Task]) -> Table:
     target: where the domain share is measured, it is at least REACHED.
     """
     notes: list[str] = []
-    columns = _measured_columns(rows)
+    columns = measured_columns(rows)
     blocks = [
         Block(block_title(*block), _rows(part, columns, task.papers, notes))
         for block, part in rows.groupby(["target", "shots"], sort=False, dropna=False)
@@ -49,7 +49,7 @@ def table(rows: pd.DataFrame, task: type[Task]) -> Table:
     return Table(header, blocks, [*remarks, *notes], theirs)
 
 
-def _measured_columns(rows: pd.DataFrame) -> list[Column]:
+def measured_columns(rows: pd.DataFrame) -> list[Column]:
     """All columns but those without a value anywhere, as a folder without held-out images has."""
     measured = set(rows.loc[rows["n"] > 0, "metric"])
     known = [*(metric.column for metric in METRICS.values() if metric.column.heading), *SHOWN_COSTS]
