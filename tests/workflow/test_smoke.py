@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 from checkouts import ROOT, snakemake
+from chromium import opened
 from documentation import commands, fences, section
 from PIL import Image
 
@@ -195,6 +196,49 @@ def test_a_model_that_is_gone_is_trained_again(smoke, checkout):
     model.with_name("aside").rename(model)
     assert "Nothing to be done" not in plan.stdout + plan.stderr
     assert "runs/babies/shots5/uni-dad/seed0/model" in plan.stdout
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (360, True)])
+def test_the_page_needs_nothing_else_and_fits_the_screen(smoke, width, dark):
+    with opened(smoke / "index.html", width, dark) as page:
+        assert page.complaints == []
+        assert "ahead" in page.inner_text(".answer") or "No trained" in page.inner_text(".answer")
+        assert page.locator("#table tbody tr:not(.block)").count() > 3
+        assert page.locator("#strips img, #strips canvas, #strips .tile").count() > 10
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        untold = page.evaluate("[...document.images].filter((image) => !image.alt).length")
+        assert untold == 0
+
+
+def test_choosing_changes_what_the_page_shows(smoke):
+    with opened(smoke / "index.html") as page:
+        names = page.locator("#strips .strip .name b")
+        before = names.all_inner_texts()
+        assert before[0] == "training images"
+        label = page.locator("#choice fieldset input").first.get_attribute("value")
+        page.locator("#choice fieldset input").first.uncheck()
+        after = names.all_inner_texts()
+        assert len(after) < len(before)
+        assert not any(name.split(",")[0] == label for name in after)
+        page.locator("#strips button.tile").nth(1).click()
+        title = page.inner_text("#dialog-title")
+        assert title.endswith("image 1")
+        assert "unidad sample" in page.inner_text("#dialog")
+        page.keyboard.press("ArrowLeft")
+        assert page.inner_text("#dialog-title").endswith("image 0")
+        page.keyboard.press("Escape")
+        assert not page.evaluate("document.getElementById('dialog').open")
+        assert page.complaints == []
+
+
+def test_a_click_on_a_heading_sorts_the_table(smoke):
+    with opened(smoke / "index.html") as page:
+        page.locator("#table thead th button").nth(2).click()
+        cells = page.locator("#table tbody").first.locator("tr:not(.block) td:nth-child(3)")
+        texts = cells.all_inner_texts()
+        values = [float(text.split()[0]) for text in texts if text[0].isdigit()]
+        assert len(values) > 2
+        assert values == sorted(values)
 
 
 def test_report_is_one_html_file(smoke, checkout):
