@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from unidad.adapt.progress import JOB_SECONDS, UPDATE_SECONDS, Bar, Step, steps
+from unidad.adapt.progress import JOB_SECONDS, UPDATE_SECONDS, Bar, Step, steps, time_left
 from unidad.experiment.load import parse_config
 from unidad.plan import Plan
 
@@ -54,13 +54,42 @@ def test_a_training_weighs_what_its_method_takes(parts):
     assert training.seconds == pytest.approx(JOB_SECONDS + 100 * UPDATE_SECONDS["unidad"])
 
 
-def test_where_no_terminal_is_every_step_is_a_line(tmp_path, capsys):
-    first, second = (Step(name, Path(tmp_path / name), 10.0) for name in ("one", "two"))
+def test_where_no_terminal_is_every_step_is_a_line_with_the_time_that_is_left(tmp_path, capsys):
+    first, second = (Step(name, Path(tmp_path / name), 600.0) for name in ("one", "two"))
     with Bar([first, second]) as bar:
         bar.update()
         bar.update()
         first.file.touch()
+        bar.begun -= 600
         bar.update()
         second.file.touch()
         bar.update()
-    assert capsys.readouterr().err.splitlines() == ["  0% one", " 50% two", "100% done"]
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["  0% one, about 20 min left", " 50% two, about 10 min left", "100% done"]
+
+
+def test_a_long_step_is_told_of_at_every_tenth(tmp_path, capsys):
+    log = tmp_path / "training.csv"
+    step = Step("training", tmp_path / "training.json", 6000, log, iterations=100)
+    with Bar([step]) as bar:
+        for iteration in (4, 9, 15, 39):
+            log.write_text(f"iteration,seconds\n{iteration},1\n")
+            bar.update()
+    shares = [line.split()[0] for line in capsys.readouterr().err.splitlines()]
+    assert shares == ["5%", "16%", "40%"]
+
+
+@pytest.mark.parametrize(
+    ("done", "before", "elapsed", "left"),
+    [
+        (0, 0, 0, "about 10 min left"),  # before anything is seen, the estimate
+        (0, 0, 60, "about 20 min left"),  # a minute without progress: half as fast
+        (300, 0, 660, "about 10 min left"),  # 720 s for 360
+        (300, 300, 0, "about 5 min left"),  # resumed: what was done before took no time
+        (590, 0, 590, "less than a minute left"),
+        (0, 0, 3600, "about 10 h left"),
+        (600, 0, 500, ""),
+    ],
+)
+def test_time_left_is_estimated_and_corrected(done, before, elapsed, left):
+    assert time_left(600, done, before, elapsed) == left

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from unidad.plan import Plan
 from unidad.tasks.rows import Run
@@ -21,6 +22,10 @@ EVALUATION_SECONDS = 0.006
 JOB_SECONDS = 7.0
 """What any job takes to start."""
 REPORT = "tables/all.csv"
+TRUSTED_SECONDS = 60.0
+"""What the estimates above weigh against what was seen on this machine."""
+LINE_SHARE = 0.1
+"""Where no terminal is: what a long step has to gain for another line."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ def _last_iteration(log: Path) -> int:
 
 
 class Bar:
-    """One bar over all steps, with the time that is left; where no terminal is, a line a step.
+    """One bar over all steps, with the time that is left; where no terminal is, lines.
 
     Args:
         parts: see `steps`.
@@ -118,16 +123,16 @@ class Bar:
         self.parts, self.quiet = parts, quiet
         self.console = Console(stderr=True)
         self.whole = sum(step.seconds for step in parts)
+        self.begun, self.before = time.monotonic(), self._look()[0]
         columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TaskProgressColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[left]}"),
         )
-        self._bar = Progress(*columns, console=self.console, speed_estimate_period=1800)
-        self._task = self._bar.add_task("beginning", total=self.whole)
-        self._told = ""
+        self._bar = Progress(*columns, console=self.console)
+        self._task = self._bar.add_task("beginning", total=self.whole, left="")
+        self._told, self._told_share = "", 0.0
 
     def __enter__(self) -> Bar:
         if self.console.is_terminal and not self.quiet:
@@ -145,12 +150,40 @@ class Bar:
 
     def update(self) -> None:
         """Look at the files, and show how far it is."""
+        done, now = self._look()
+        left = time_left(self.whole, done, self.before, time.monotonic() - self.begun)
+        self._bar.update(self._task, completed=done, description=now, left=left)
+        share = done / self.whole
+        if self.quiet or self.console.is_terminal:
+            return
+        if now != self._told or share >= self._told_share + LINE_SHARE:
+            self.console.print(f"{share:4.0%} {now}{left and f', {left}'}", highlight=False)
+            self._told, self._told_share = now, share
+
+    def _look(self) -> tuple[float, str]:
+        """Estimated seconds of what is done, and what is being done."""
         shares = [step.done() for step in self.parts]
         done = sum(share * step.seconds for share, step in zip(shares, self.parts, strict=True))
         under_way = [step for share, step in zip(shares, self.parts, strict=True) if share < 1]
         begun = [step for share, step in zip(shares, self.parts, strict=True) if 0 < share < 1]
-        now = (begun or under_way)[0].title if under_way else "done"
-        self._bar.update(self._task, completed=done, description=now)
-        if now != self._told and not self.quiet and not self.console.is_terminal:
-            self.console.print(f"{done / self.whole:4.0%} {now}", highlight=False)
-        self._told = now
+        return done, (begun or under_way)[0].title if under_way else "done"
+
+
+def time_left(whole: float, done: float, before: float, elapsed: float) -> str:
+    """Time left, in words; empty at the end.
+
+    Args:
+        whole: estimated seconds of all steps.
+        done: of those that are done,
+        before: and of those that were when it began.
+        elapsed: seconds since then: they correct the estimates.
+    """
+    if done >= whole:
+        return ""
+    slowness = (elapsed + TRUSTED_SECONDS) / (done - before + TRUSTED_SECONDS)
+    minutes = round((whole - done) * slowness / 60)
+    if minutes < 1:
+        return "less than a minute left"
+    if minutes < 100:
+        return f"about {minutes} min left"
+    return f"about {minutes / 60:.0f} h left"

@@ -15,7 +15,7 @@ from unidad.adapt import workflow
 from unidad.adapt.base import Base
 from unidad.adapt.configuration import MAIN, Wishes, choose, target_name, write
 from unidad.adapt.hardware import this_machine
-from unidad.adapt.nearness import Nearness, measure
+from unidad.adapt.nearness import SAMPLES, measure
 from unidad.adapt.progress import Bar, steps
 from unidad.data.folder import image_paths, load_folder
 from unidad.data.image_set import ImageSet
@@ -82,8 +82,10 @@ def _configure(wishes: Wishes, base: Base, config: Path, command: list[str]) -> 
             return
     photos = _photos(wishes, base)
     yield f"{len(photos.images)} photos, as {base.resolution}x{base.resolution} pixels"
-    machine = this_machine()
-    nearness = _nearness(photos, base)
+    machine, nearness = this_machine(), None
+    if _can_be_looked_at(base):
+        yield f"does the base know such photos? It draws {SAMPLES} images: a minute or so"
+        nearness = measure(photos.images, base.drawing, SHIPPED_FEATURE_NETWORK)
     chosen = choose(wishes, base, len(photos.images), nearness, machine)
     yield from chosen.reasons
     write(chosen, config, ["unidad", *sys.argv[1:]], command)
@@ -106,12 +108,10 @@ def _photos(wishes: Wishes, base: Base) -> ImageSet:
     return images
 
 
-def _nearness(photos: ImageSet, base: Base) -> Nearness | None:
-    if base.reads_text:
-        return None
-    if base.resolution > LARGEST_WITHOUT_GPU and not torch.cuda.is_available():
-        return None
-    return measure(photos.images, base.drawing, SHIPPED_FEATURE_NETWORK)
+def _can_be_looked_at(base: Base) -> bool:
+    """Whether the base draws without a prompt, and fast enough here."""
+    fast = base.resolution <= LARGEST_WITHOUT_GPU or torch.cuda.is_available()
+    return fast and not base.reads_text
 
 
 def _finish(wishes: Wishes, base: Base, plan: Plan) -> Iterator[str]:
