@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from unittest.mock import patch
 import torch
 
 from unidad import provenance
+from unidad.timing import now
 
 
 class Meter:
@@ -144,17 +144,6 @@ def measure(comparison: Comparison, repeats: int) -> Result:
         max(ratios),
         shares[own.index(min(own))] if ours.meter.passes else None,
     )
-
-
-def now() -> float:
-    """Seconds of the processor, which other work does not change; with a GPU, of the clock.
-
-    The GPU has done by then what it was asked.
-    """
-    if not torch.cuda.is_available():
-        return time.process_time()
-    torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def machine() -> str:

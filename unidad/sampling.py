@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from unidad.errors import UserError
 from unidad.networks.backbone import Backbone
 from unidad.networks.folder import INDEX, read_index
 from unidad.networks.registry import load_backbone
+from unidad.timing import now
 
 
 @dataclass(frozen=True)
@@ -127,15 +127,15 @@ def draw(drawing: Drawing, kept: Kept, progress: bool = True) -> tuple[ImageSet,
 
     Returns:
         The images with their captions, and nfe, gflops_per_image (a multiply-add counts 2),
-        images_per_second.
+        images_per_second (seconds of `now`).
     """
     missing = [index for index in range(drawing.count) if not kept.has(index)]
     with tqdm(total=len(missing), desc="sampling", unit="image", disable=not progress) as bar:
         for start in range(0, len(missing), drawing.batch_size):
             indices = missing[start : start + drawing.batch_size]
-            began = time.perf_counter()
+            began = now()
             images = drawing(indices)
-            kept.add(indices, images, time.perf_counter() - began)
+            kept.add(indices, images, now() - began)
             bar.update(len(indices))
     cost = {
         "nfe": drawing.nfe,

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from unidad.metrics.registry import Column
 
 PAPER_SAMPLES = 5000
-ALL_STAGES = "Training includes the runs that a variant starts from."
+ALL_STAGES = (
+    "Training includes the runs that a variant starts from; on a CPU it is processor time, summed "
+    "over cores."
+)
 COSTS: dict[str, Column] = {
     column.name: column
     for column in (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import resource
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from unidad.errors import UserError
 from unidad.methods.base import Batch, Method, StepOutput
 from unidad.networks.backbone import Backbone
 from unidad.networks.lora import sharing_copy
+from unidad.timing import now
 from unidad.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from unidad.training.compilation import compile_networks
 from unidad.training.grid import save_grid
@@ -125,7 +125,7 @@ class Trainer:
         return self.method.student if self.ema is None else self.ema
 
     def run(self) -> dict:
-        """Train to the end; returns counters and cost (seconds, updates, peak memory in MB)."""
+        """Train to the end; returns counters and cost (seconds of `now`, updates, peak MB)."""
         start = self._resume()
         if self.settings.trackers:
             self.accelerator.init_trackers("trackers", config={"spec": self.spec.model_dump_json()})
@@ -139,9 +139,9 @@ class Trainer:
             mininterval=1.0,
         )
         for iteration in bar:
-            began = time.perf_counter()
+            began = now()
             self._iterate(iteration)
-            self.seconds += time.perf_counter() - began
+            self.seconds += now() - began
             self._after(iteration, bar)
         self.accelerator.end_training()
         return self._summary()
