@@ -7,6 +7,7 @@ from report_fakes import CONTROLS, ORDER, fake_log, fake_results, result
 
 from unidad.report import plots
 from unidad.report.comparison import comparison
+from unidad.report.logs import smooth
 from unidad.style import CONTROL_COLOR, MARKERS, PALETTE, variant_styles
 from unidad.tasks.generation import Generation
 from unidad.tasks.personalisation import Personalisation
@@ -186,11 +187,11 @@ def test_a_whole_set_has_a_panel():
 
 def test_smoothing_is_a_centred_mean():
     values = pd.Series([0.0, 3.0, 6.0, 0.0, 3.0] * 15)  # 75 points: a window of 3
-    smoothed = plots.smooth(values)
+    smoothed = smooth(values)
     assert smoothed[:4].tolist() == pytest.approx([1.5, 3.0, 3.0, 3.0])
     assert len(smoothed) == 75
     few = pd.Series([5.0, 1.0])
-    assert plots.smooth(few).tolist() == [5.0, 1.0]
+    assert smooth(few).tolist() == [5.0, 1.0]
 
 
 def test_training_curves_skip_empty_cells():

@@ -192,8 +192,8 @@ def test_markdown_text():
         "## babies, 10 shots\n\n"
         "| variant | KD (my features) ×10³ ↓ | a_b | paper FID | paper LPIPS |\n"
         "| --- | ---: | ---: | ---: | ---: |\n"
-        "| A & B\\|C | **3.00 ± 1.00** | – | – | – |\n"
-        "| *real <images>* | *0.20* | *1%* | *1%* | *1%* |\n\n"
+        "| A \\& B\\|C | **3.00 ± 1.00** | – | – | – |\n"
+        "| *real \\<images\\>* | *0.20* | *1%* | *1%* | *1%* |\n\n"
         "- One note_.\n"
     )
 
@@ -266,3 +266,12 @@ def test_only_published_networks_compare_with_the_paper(extractor, comparable):
     notes = " ".join(of_domains([result() | {"extractor": extractor}]).notes)
     assert ("not comparable with ours" in notes) is not comparable
     assert ("compare with ours, whose FD is then the FID, where" in notes) is comparable
+
+
+def test_labels_are_text_in_markdown():
+    label = "<script>alert(1)</script> |$x$| [a](b) `c` & *d*"
+    laid_out = Table(("variant", "NFE"), [Block("a<b, 10 shots", [Row(label, False, [])])], ["$1"])
+    text = markdown(laid_out)
+    assert "\\<script\\>alert(1)\\</script\\> \\|\\$x\\$\\| [a]\\(b) \\`c\\` \\& \\*d\\*" in text
+    assert "## a\\<b, 10 shots" in text
+    assert "- \\$1" in text

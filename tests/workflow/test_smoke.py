@@ -231,6 +231,69 @@ def test_choosing_changes_what_the_page_shows(smoke):
         assert page.complaints == []
 
 
+def test_plots_have_the_measured_values_at_the_pointer_and_by_keys(smoke):
+    row = json.loads((smoke / "metrics/babies/shots5/uni-dad/seed0/nfe2.json").read_text())
+    distance = f"{row['metrics']['frechet_distance']:.4g}"
+    with opened(smoke / "index.html") as page:
+        names = page.locator("#plots figcaption b").all_inner_texts()
+        assert names[:2] == ["FD against NFE", "FD against Intra-LPIPS"]
+        figure = page.locator("#plots figure").nth(3)
+        figure.locator("svg").focus()
+        told = []
+        for _ in range(20):
+            page.keyboard.press("ArrowRight")
+            told.append(figure.locator(".tip").inner_text())
+        (uni_dad,) = {t for t in told if t.startswith("Uni-DAD\n") and "8 updates" in t}
+        assert f"FD (synthetic features): {distance}" in uni_dad
+        page.keyboard.press("Tab")
+        assert not figure.locator(".tip").is_visible()
+        figure.locator("svg g polygon, svg g circle").last.hover()
+        assert "training minutes" in figure.locator(".tip").inner_text()
+        assert page.complaints == []
+
+
+def test_plots_and_curves_follow_the_choice(smoke):
+    with opened(smoke / "index.html") as page:
+        lines = page.locator("#curves polyline")
+        names = page.locator("#curves figcaption b").all_inner_texts()
+        assert {"denoising", "gan student", "discriminator accuracy"} <= set(names)
+        before = lines.count()
+        box = page.locator("form[data-of=curves] input[value=FT]")
+        box.focus()
+        page.keyboard.press("Space")
+        assert lines.count() < before
+        assert page.evaluate("document.activeElement.value") == "FT"
+        assert not page.locator("#choice input[value=FT]").is_checked()
+        target = page.locator("form[data-of=plots] select[name=block]")
+        target.focus()
+        target.select_option(index=1)
+        assert page.locator("#choice select[name=block]").input_value() == "1"
+        assert page.evaluate("document.activeElement.name") == "block"
+        assert page.complaints == []
+
+
+def test_the_answer_does_not_count_the_source(smoke):
+    with opened(smoke / "index.html") as page:
+        assert "target" not in page.inner_text(".answer").replace("its target", "")
+
+
+def test_labels_are_text_on_the_page(smoke, tmp_path, monkeypatch):
+    label = "<FT> |$&"  # the same folders as FT has
+    shutil.copytree(smoke, tmp_path / "results/smoke", ignore=shutil.ignore_patterns("model"))
+    monkeypatch.chdir(tmp_path)
+    config = json.loads((smoke / "specs/config.json").read_text())
+    renamed = json.loads(json.dumps(config).replace('"FT"', json.dumps(label)))
+    (tmp_path / "config.json").write_text(json.dumps(renamed))
+    for file in (tmp_path / "results/smoke/metrics").rglob("ft/**/*.json"):
+        file.write_text(file.read_text().replace('"FT"', json.dumps(label)))
+    main(["page", "--config", "config.json"])
+    with opened(tmp_path / "results/smoke/index.html") as page:
+        assert label in page.locator("#table button.variant").all_inner_texts()
+        assert any(label in said for said in page.locator("#choice label").all_inner_texts())
+        assert f"{label}, NFE 3" in page.locator("#strips .name").all_inner_texts()
+        assert page.complaints == []
+
+
 def test_a_click_on_a_heading_sorts_the_table(smoke):
     with opened(smoke / "index.html") as page:
         page.locator("#table thead th button").nth(2).click()

@@ -26,6 +26,8 @@ LATEX = {
     "³": r"$^3$",
     "–": "--",
 }
+MARKDOWN = "|*_\\<>&$`~"
+MARKDOWN_IN_NOTES = "<$"
 STYLE = """<style>
 body { font: 14px/1.4 system-ui, sans-serif; margin: 1.5em; }
 table { border-collapse: collapse; }
@@ -90,10 +92,12 @@ def markdown(table: Table) -> str:
     lines += [table.caption, ""] if table.caption else []
     rule = ["---"] + ["---:"] * (len(table.header) - 1)
     for block in table.blocks:
-        lines += [f"## {block.title}", "", _pipes(table.header), _pipes(rule)]
+        title = _backslashed(block.title, MARKDOWN_IN_NOTES)
+        lines += [f"## {title}", "", _pipes(table.header), _pipes(rule)]
         lines += [_pipes(_markdown_row(row)) for row in block.rows]
         lines.append("")
-    return "\n".join([*lines, *(f"- {note}" for note in table.notes), ""])
+    notes = [f"- {_backslashed(note, MARKDOWN_IN_NOTES)}" for note in table.notes]
+    return "\n".join([*lines, *notes, ""])
 
 
 def _pipes(texts: Iterable[str]) -> str:
@@ -109,7 +113,12 @@ def _markdown_row(row: Row) -> list[str]:
 
 
 def _markdown_text(text: str) -> str:
-    return "".join(f"\\{c}" if c in "|*_\\" else c for c in text)
+    """Shown as it is: no marks, HTML, links or formulas."""
+    return _backslashed(text, MARKDOWN).replace("](", "]\\(")
+
+
+def _backslashed(text: str, characters: str) -> str:
+    return "".join(f"\\{c}" if c in characters else c for c in text)
 
 
 def latex(table: Table) -> str:

@@ -19,6 +19,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from unidad.files import atomic_file
 from unidad.metrics.registry import METRICS
 from unidad.report.comparison import aggregate, comparison, trajectories
+from unidad.report.logs import logged_names, smooth
 from unidad.style import CONTROL_COLOR, RC, Style, block_title, feature_label
 from unidad.tasks.plots import NFE, ON_THE_WAY, Plot
 
@@ -26,7 +27,6 @@ LOG_RANGE = 20
 """A curve that spans more than this factor is drawn on a logarithmic axis."""
 LONGEST_LABEL = 50
 """Characters of a vertical axis' label."""
-SMOOTHING_SHARE = 0.04
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 WHISKERS: dict = {"capsize": 2.5, "elinewidth": 1.2}
 COSTS = ["training_seconds", "training_seconds_total", "images_per_second"]
@@ -167,12 +167,7 @@ def training_curves(
         styles: of every variant in `logs`.
         title: of the figure.
     """
-    names = dict.fromkeys(
-        name
-        for _, log in logs
-        for name in log.columns
-        if name not in ("iteration", "seconds") and log[name].notna().any()
-    )
+    names = dict.fromkeys(name for _, log in logs for name in logged_names(log))
     figure, panels = _panels(len(names), width=3.6, height=2.5)
     for axes, name in zip(panels, names, strict=True):
         for variant, log in logs:
@@ -189,12 +184,6 @@ def training_curves(
     lines = {variant: {"marker": None, "linestyle": "-"} for variant, _ in logs}
     _legend_below(figure, styles, lines)
     return figure
-
-
-def smooth(values: pd.Series) -> pd.Series:
-    """Centred moving average over 4 % of the points, shorter at the ends."""
-    window = max(1, round(SMOOTHING_SHARE * len(values)))
-    return values.rolling(window, center=True, min_periods=1).mean()
 
 
 def _is_wide(curves: Sequence[np.ndarray]) -> bool:

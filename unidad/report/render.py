@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from unidad.config.tables import TableView
 from unidad.data.image_set import ImageSet
@@ -21,6 +20,7 @@ from unidad.report.comparison import (
     with_mean_of_targets,
 )
 from unidad.report.grids import comparison_grid
+from unidad.report.logs import read_log
 from unidad.report.outputs import (
     COST_PLOT,
     grid_file,
@@ -143,19 +143,9 @@ def _write_curves(
     variants = list(styles)
     logs = [log for log in training_logs if (log.target, log.shots) == block]
     logs.sort(key=lambda log: variants.index(log.variant))
-    read = [(log.variant, _read_log(log.path)) for log in logs]
+    read = [(log.variant, read_log(log.path)) for log in logs]
     figure = plots.training_curves(read, styles, block_title(*block))
     plots.save(figure, out_dir / training_curves_file(*block))
-
-
-def _read_log(path: Path) -> pd.DataFrame:
-    try:
-        log = pd.read_csv(path)
-        return log.astype(float).sort_values("iteration")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such training log; run `unidad train` first") from None
-    except (KeyError, ValueError) as error:
-        raise UserError(f"{path}: not a training log written by unidad ({error})") from None
 
 
 def _write_grid(

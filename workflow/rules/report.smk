@@ -80,6 +80,7 @@ rule page:
         images=[f"{ROOT}/{row.images}" for row in ROWS.values()],
         training=[PLAN.training_images(*block) for block in BLOCKS],
         summaries=[f"{ROOT}/runs/{key}/training.json" for key in RUNS],
+        curves=[f"{ROOT}/runs/{key}/training.csv" for key in RUNS],
         snapshots=[f"{ROOT}/trajectories/{run}.npz" for run in FOLLOWED],
     output:
         f"{ROOT}/index.html",

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from unidad.config.names import SOURCE
 from unidad.metrics.registry import Column
-from unidad.report.cells import number, ranked
+from unidad.report.cells import number, of_one_size, ranked
 from unidad.style import block_title
 
 TRAINING = "training_seconds_total"
@@ -21,14 +22,18 @@ class Finding:
 
     Attributes:
         title: of the block.
+        target: of the block.
         best: the variant that is ahead; None where none is ranked.
         text: what is said of it, without its name.
+        close: whether the next one is within the spread over seeds.
         more: of other measures, and of variants that are not ranked.
     """
 
     title: str
+    target: str
     best: str | None
     text: str
+    close: bool = False
     more: str = ""
 
 
@@ -42,59 +47,77 @@ def findings(rows: pd.DataFrame, columns: Sequence[Column], features: str) -> li
     """
     spoken = [column for column in columns if column.better]
     return [
-        _finding(block_title(*block), part, spoken, features)
+        _finding(block, of_one_size(part), spoken, features)
         for block, part in rows.groupby(["target", "shots"], sort=False, dropna=False)
     ]
 
 
 def headline(found: Sequence[Finding], mean: str | None = None) -> str:
-    """The answer in one sentence.
+    """The answer in one sentence; variants that learn the source are not asked for their target.
 
     Args:
         found: of every block.
         mean: what the block of the mean over targets is called, if there is one: it decides.
     """
-    decisive = [finding for finding in found if mean and finding.title.startswith(f"{mean},")]
-    counts = Counter(finding.best for finding in decisive or found if finding.best)
+    on_targets = [finding for finding in found if finding.target != SOURCE] or list(found)
+    averaged = [finding for finding in found if finding.target == mean]
+    asked = averaged or on_targets
+    counts = Counter(finding.best for finding in asked if finding.best)
     if not counts:
         return "No trained variant draws its target."
     most = max(counts.values())
     winners = [variant for variant, count in counts.items() if count == most]
-    total = len(decisive or found)
-    if decisive:
-        return f"{winners[0]} is ahead, as a mean over the targets."
+    ahead = f"{' and '.join(winners)} {'is' if len(winners) == 1 else 'are'} ahead"
+    return ahead + _where(most, len(asked), len(winners), bool(averaged)) + _chance(asked, winners)
+
+
+def _where(most: int, total: int, winners: int, averaged: bool) -> str:
+    if averaged:
+        return ", as a mean over the targets"
     if total == 1:
-        return f"{winners[0]} is ahead."
+        return ""
     if most == total:
-        return f"{winners[0]} is ahead on {'both' if total == 2 else f'all {total}'} targets."
-    names = " and ".join(winners)
-    share = f"on {most} of {total} targets" + (" each" if len(winners) > 1 else "")
-    return f"{names} {'is' if len(winners) == 1 else 'are'} ahead {share}."
+        return f" on {'both' if total == 2 else f'all {total}'} targets"
+    return f" on {most} of {total} targets{' each' if winners > 1 else ''}"
 
 
-def _finding(title: str, block: pd.DataFrame, columns: Sequence[Column], features: str) -> Finding:
-    runners = ranked(block)
+def _chance(asked: Sequence[Finding], winners: Sequence[str]) -> str:
+    leads = [finding for finding in asked if finding.best in winners]
+    close = sum(finding.close for finding in leads)
+    if not close:
+        return "."
+    where = "" if close == len(leads) else f" on {close} of them"
+    return f", but by less than the spread over seeds{where}."
+
+
+def _finding(
+    block: tuple[str, int | None], rows: pd.DataFrame, columns: Sequence[Column], features: str
+) -> Finding:
+    title, target = block_title(*block), block[0]
+    runners = ranked(rows)
     orders = {column.name: _order(runners, column) for column in columns}
     measured = [column for column in columns if len(orders[column.name])]
     if not measured:
-        return Finding(title, None, _astray(block, runners) or "nothing was measured.")
+        return Finding(title, target, None, _astray(rows, runners) or "nothing was measured.")
     first, *others = measured
     order = orders[first.name]
     best = order.iloc[0]
     parts = [f"{first.heading.format(features=features)} {number(best['mean'], first)}"]
     parts[0] += f" ({first.better} is better)"
     parts.append(f"{best['nfe']} network evaluations an image")
-    minutes = _value(block, best["variant"], TRAINING)
+    minutes = _value(rows, best["variant"], TRAINING)
     if minutes is not None:
         parts.append(f"{minutes / 60:.1f} minutes of training with all that it starts from")
     sentences = [", ".join(parts) + "."]
     if len(order) > 1:
         sentences.append(_second(best, order.iloc[1], first))
-    sentences += _real(block, first)
-    elsewhere = [_elsewhere(orders[column.name].iloc[0], column, features) for column in others]
+    sentences += _real(rows, first)
+    elsewhere = [_elsewhere(orders[column.name], column, features) for column in others]
     more = [f"Best by other measures: {'; '.join(elsewhere)}."] if elsewhere else []
-    more.append(_astray(block, runners))
-    return Finding(title, best["variant"], " ".join(sentences), " ".join(more).strip())
+    more.append(_astray(rows, runners))
+    close = len(order) > 1 and _is_close(best, order.iloc[1])
+    text = " ".join(sentences)
+    return Finding(title, target, best["variant"], text, close, " ".join(more).strip())
 
 
 def _order(rows: pd.DataFrame, column: Column) -> pd.DataFrame:
@@ -105,11 +128,22 @@ def _order(rows: pd.DataFrame, column: Column) -> pd.DataFrame:
 
 def _second(best: pd.Series, second: pd.Series, column: Column) -> str:
     text = f"Next is {second['variant']} with {number(second['mean'], column)}"
-    spread = pd.Series([best["std"], second["std"]], dtype=float)
-    if spread.isna().any():
+    if _spread(best, second) is None:
         return f"{text} (one seed: small differences may be chance)."
-    close = abs(best["mean"] - second["mean"]) <= (spread**2).sum() ** 0.5
+    close = _is_close(best, second)
     return f"{text}, which is within the spread over seeds." if close else f"{text}."
+
+
+def _is_close(best: pd.Series, second: pd.Series) -> bool:
+    """Whether the difference is no larger than its standard deviation over seeds."""
+    spread = _spread(best, second)
+    return spread is not None and abs(best["mean"] - second["mean"]) <= spread
+
+
+def _spread(best: pd.Series, second: pd.Series) -> float | None:
+    """The difference's standard deviation; None where one of the two has one seed."""
+    deviations = pd.Series([best["std"], second["std"]], dtype=float)
+    return None if deviations.isna().any() else float((deviations**2).sum() ** 0.5)
 
 
 def _real(block: pd.DataFrame, column: Column) -> list[str]:
@@ -121,9 +155,12 @@ def _real(block: pd.DataFrame, column: Column) -> list[str]:
     return [f"{order.iloc[0]['variant']} reach {number(order.iloc[0]['mean'], column)}."]
 
 
-def _elsewhere(best: pd.Series, column: Column, features: str) -> str:
-    name = column.heading.format(features=features)
-    return f"{name} ({column.better}): {best['variant']}, {number(best['mean'], column)}"
+def _elsewhere(order: pd.DataFrame, column: Column, features: str) -> str:
+    """Who is best by another measure; as it is printed, several may be."""
+    best = number(order.iloc[0]["mean"], column)
+    alike = [row["variant"] for _, row in order.iterrows() if number(row["mean"], column) == best]
+    names = " and ".join(alike) if len(alike) < 3 else f"{len(alike)} variants"
+    return f"{column.heading.format(features=features)} ({column.better}): {names}, {best}"
 
 
 def _astray(block: pd.DataFrame, runners: pd.DataFrame) -> str:

@@ -19,6 +19,7 @@ from unidad.report.comparison import (
     with_mean_of_targets,
 )
 from unidad.report.page.answer import findings, headline
+from unidad.report.page.charts import charts, curves
 from unidad.report.page.origins import origin
 from unidad.report.page.sprites import Sprites
 from unidad.report.page.strips import image_rows
@@ -30,7 +31,16 @@ from unidad.tasks.task import Task
 
 PAGE = "index.html"
 STYLES = ("page.css",)
-SCRIPTS = ("common.js", "table.js", "dialog.js", "images.js")
+SCRIPTS = (
+    "common.js",
+    "table.js",
+    "dialog.js",
+    "marks.js",
+    "choice.js",
+    "images.js",
+    "plot.js",
+    "charts.js",
+)
 FILES = Path(__file__).parent / "templates"
 
 
@@ -57,6 +67,8 @@ def write_page(plan: Plan) -> Path:
         "variants": _variants(plan, contents),
         "strips": strips,
         "rows": [_row(plan, row, content) for row, content in measured],
+        "charts": charts(plan, contents),
+        "curves": curves(plan),
         "sides": sprites.sides,
     }
     text = _template().render(
@@ -99,7 +111,8 @@ def _variants(plan: Plan, contents: Sequence[dict]) -> list[dict]:
     return [
         {
             "label": label,
-            "color": styles[label].color if label in styles else "#7F7F7F",
+            "color": styles[label].color,
+            "marker": styles[label].marker,
             "control": label in controls,
         }
         for label in [*trained, *controls]

@@ -1,71 +1,6 @@
-// Rows of images: which are shown, and one of them large.
+// Rows of images, and one of them large.
 
-const choice = document.getElementById("choice");
 const stripsAt = document.getElementById("strips");
-const TRAINED = "as trained", LAST = "last model", ALL = "all";
-const inBlock = (block) => DATA.strips.filter((strip) => strip.block === block);
-const values = (strips, key) =>
-  [...new Set(strips.map((strip) => strip[key]).filter((value) => value !== null))].sort((a, b) => a - b);
-
-const chosen = { block: 0, nfe: TRAINED, seed: ALL, updates: LAST, size: 72, hidden: new Set() };
-
-function select(name, title, options) {
-  if (options.length < 2) return null;
-  const known = options.some(([value]) => String(value) === String(chosen[name]));
-  if (!known) chosen[name] = options[0][0];
-  const list = make("select", { name });
-  for (const [value, text] of options) {
-    list.append(make("option", { value, selected: String(value) === String(chosen[name]) }, text));
-  }
-  list.addEventListener("change", () => {
-    chosen[name] = name === "block" ? Number(list.value) : list.value;
-    if (name === "block") showChoice();
-    showStrips();
-  });
-  return make("label", {}, `${title} `, list);
-}
-
-function variantBoxes(strips) {
-  const there = new Set(strips.map((strip) => strip.variant));
-  const boxes = DATA.variants.filter(({ label }) => there.has(label)).map(({ label, color }) => {
-    const box = make("input", { type: "checkbox", checked: !chosen.hidden.has(label), value: label });
-    box.addEventListener("change", () => {
-      if (box.checked) chosen.hidden.delete(label);
-      else chosen.hidden.add(label);
-      showStrips();
-    });
-    const mark = make("span", { className: "mark" });
-    mark.style.background = color;
-    return make("label", {}, box, mark, label);
-  });
-  return make("fieldset", {}, make("legend", {}, "variants"), ...boxes);
-}
-
-function sizeSlider() {
-  const slider = make("input", { type: "range", min: 32, max: 160, step: 8, value: chosen.size, name: "size" });
-  slider.addEventListener("input", () => {
-    chosen.size = Number(slider.value);
-    stripsAt.style.setProperty("--tile", `${chosen.size}px`);
-  });
-  return make("label", {}, "size ", slider);
-}
-
-function showChoice() {
-  const strips = inBlock(chosen.block);
-  const numbered = (key) => values(strips, key).map((value) => [value, String(value)]);
-  const seeds = numbered("seed"), updates = numbered("updates"), nfes = numbered("nfe");
-  choice.replaceChildren(
-    ...[
-      select("block", "target", DATA.blocks.map((block, number) => [number, block.title])),
-      select("nfe", "NFE", [[TRAINED, TRAINED], [ALL, ALL], ...nfes]),
-      select("seed", "training seed", seeds.length > 1 ? [...seeds, [ALL, ALL]] : []),
-      select("updates", "after", updates.length
-        ? [[LAST, LAST], ...updates.map(([value]) => [value, `${value} updates`]), [ALL, "all snapshots"]] : []),
-      sizeSlider(),
-      variantBoxes(strips),
-    ].filter((part) => part !== null),
-  );
-}
 
 function isShown(strip) {
   if (chosen.hidden.has(strip.variant)) return false;
@@ -112,9 +47,8 @@ function promptRow(strips) {
 }
 
 function showStrips() {
-  const places = new Map(DATA.variants.map(({ label }, place) => [label, place]));
   const shown = inBlock(chosen.block).filter(isShown);
-  shown.sort((a, b) => places.get(a.variant) - places.get(b.variant));
+  shown.sort((a, b) => VARIANTS.get(a.variant).place - VARIANTS.get(b.variant).place);
   const rows = [trainingRow(chosen.block), promptRow(shown), ...shown.map((strip) => imageRow(strip, shown))];
   stripsAt.replaceChildren(...rows.filter((row) => row !== null));
   document.getElementById("count").textContent =
@@ -154,7 +88,5 @@ function showImage(shown, row, place) {
   };
 }
 
-choice.addEventListener("submit", (event) => event.preventDefault());
 dialog.addEventListener("close", () => { dialog.onkeydown = null; });
-showChoice();
-showStrips();
+watch(showStrips);
