@@ -23,6 +23,7 @@ LAYERS = (
     ("findings",),
     ("doctor", "estimate", "rates", "report"),
     ("adapt",),
+    ("watch",),
     ("cli",),
     ("__main__",),
 )

@@ -12,6 +12,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from unidad.config.run import MethodSettings
 from unidad.plan import Plan
 from unidad.tasks.rows import Run
 
@@ -75,14 +76,21 @@ def steps(plan: Plan, folder: Path) -> list[Step]:
 
 def _training(plan: Plan, run: Run, root: Path) -> Step:
     variant, folder = plan.config.variants[run.label], root / f"runs/{run.key}"
-    updates = variant.training.student_updates
+    seconds = variant.training.student_updates * UPDATE_SECONDS.get(
+        variant.method, OTHER_UPDATE_SECONDS
+    )
+    log = folder / "state/training.csv"
+    title = f"training {run.label}"
+    total = iterations(variant)
+    return Step(title, folder / "training.json", JOB_SECONDS + seconds, log, total)
+
+
+def iterations(variant: MethodSettings) -> int:
+    """Of a whole training: several to a student update where a fake score learns, too."""
     a_step = 1
     if hasattr(variant, "distillation"):
         a_step = variant.distillation.fake_score_updates_per_student_update
-    seconds = updates * UPDATE_SECONDS.get(variant.method, OTHER_UPDATE_SECONDS)
-    log = folder / "state/training.csv"
-    title = f"training {run.label}"
-    return Step(title, folder / "training.json", JOB_SECONDS + seconds, log, updates * a_step)
+    return variant.training.student_updates * a_step
 
 
 def _measuring(plan: Plan, root: Path) -> Iterator[Step]:

@@ -19,6 +19,7 @@ def add_verbs(verbs: Verbs) -> None:
     """Add this module's verbs, in the order of the help."""
     _add_plan(verbs)
     _add_doctor(verbs)
+    _add_watch(verbs)
 
 
 def _add_plan(verbs: Verbs) -> None:
@@ -115,3 +116,21 @@ def _doctor(options: argparse.Namespace) -> int:
     for finding in findings:
         print(finding)
     return int(any(finding.state == MISSING for finding in findings))
+
+
+def _add_watch(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "watch",
+        _watch,
+        "show which trainings of an experiment are done, running or waiting, and how they go",
+        "watch results/default",
+    )
+    parser.add_argument("folder", type=Path, help="results/<experiment>")
+    parser.add_argument("--once", action="store_true", help="print and end")
+
+
+def _watch(options: argparse.Namespace) -> None:
+    from unidad.watch import watch
+
+    watch(options.folder, options.once)
