@@ -23,6 +23,10 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
+# What Snakemake's own report opens on (with profiles/default).
+report: Path(f"{ROOT}/tables/summary.rst").resolve()
+
+
 for rules_of_task in PLAN.task.rules:
 
     include: f"workflow/rules/{rules_of_task}.smk"

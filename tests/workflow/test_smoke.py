@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import jinja2
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,10 +11,12 @@ import yaml
 from checkouts import ROOT, snakemake
 from chromium import opened
 from documentation import commands, fences, section
+from docutils.core import publish_parts
 from PIL import Image
 
 from unidad.cli import main
 from unidad.data.image_set import ImageSet
+from unidad.report.page.write import rst
 
 README, EXTENDING = ROOT / "README.md", ROOT / "docs/extending.md"
 pytestmark = pytest.mark.workflow
@@ -294,6 +297,14 @@ def test_labels_are_text_on_the_page(smoke, tmp_path, monkeypatch):
         assert page.complaints == []
 
 
+def test_labels_are_text_in_the_summary():
+    label = "a_ *b* |c| `d` {{ e }} <f> \\g"
+    rendered = jinja2.Template(f"x {rst(label)} y").render()
+    assert publish_parts(rendered, writer="html")["body"].strip() == (
+        "<p>x a_ *b* |c| `d` {{ e }} &lt;f&gt; \\g y</p>"
+    )
+
+
 def test_a_click_on_a_heading_sorts_the_table(smoke):
     with opened(smoke / "index.html") as page:
         page.locator("#table thead th button").nth(2).click()
@@ -310,6 +321,18 @@ def test_report_is_one_html_file(smoke, checkout):
     text = (checkout / target).read_text()
     assert "Comparison" in text
     assert "grids/babies_shots5.png" in text
+    with opened(checkout / target) as page:
+        page.locator("table").first.wait_for()
+        first = page.locator("table").first
+        assert first.locator("caption").inner_text() == "babies, 5 shots"
+        table = pd.read_csv(smoke / "tables/comparison.csv")
+        found = table[(table.target == "babies") & (table.metric == "frechet_distance")]
+        cells = first.locator("tr td:nth-child(3)").all_inner_texts()
+        expected = found[~found.control]["mean"].map("{:.2f}".format)
+        assert cells[: len(expected)] == list(expected)
+        assert first.bounding_box()["y"] > 0  # on the screen, not above it
+        page.locator(".prose a", has_text="Comparison").click()
+        assert page.get_by_text("all methods").is_visible()
 
 
 @pytest.mark.parametrize(

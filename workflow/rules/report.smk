@@ -84,6 +84,7 @@ rule page:
         snapshots=[f"{ROOT}/trajectories/{run}.npz" for run in FOLLOWED],
     output:
         f"{ROOT}/index.html",
+        f"{ROOT}/tables/summary.rst",
     log:
         f"{ROOT}/logs/page.log",
     benchmark:

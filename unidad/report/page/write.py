@@ -1,12 +1,13 @@
-"""The page of an experiment: from its files to `index.html`."""
+"""The page of an experiment: from its files to `index.html`, and the summary of its report."""
 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
 from unidad.files import atomic_file
@@ -29,7 +30,7 @@ from unidad.style import block_title, feature_label
 from unidad.tasks.rows import Row
 from unidad.tasks.task import Task
 
-PAGE = "index.html"
+PAGE, SUMMARY = "index.html", "tables/summary.rst"
 STYLES = ("page.css",)
 SCRIPTS = (
     "common.js",
@@ -45,9 +46,10 @@ FILES = Path(__file__).parent / "templates"
 
 
 def write_page(plan: Plan) -> Path:
-    """Write `index.html` into the experiment's folder; returns its path.
+    """Write `index.html` into the experiment's folder, and `tables/summary.rst`; returns its path.
 
-    The file needs no other and no network: pictures, script and styles are inside.
+    The page needs no other file and no network: pictures, script and styles are inside. The
+    summary is what Snakemake's own report opens on.
 
     Raises:
         UserError: a file is missing; the message names the verb that makes it.
@@ -71,30 +73,40 @@ def write_page(plan: Plan) -> Path:
         "curves": curves(plan),
         "sides": sprites.sides,
     }
-    text = _template().render(
-        title=f"{plan.task.title.capitalize()}: {plan.config.experiment}",
+    title = f"{plan.task.title.capitalize()}: {plan.config.experiment}"
+    numbers = _numbers(plan, contents)
+    page = _template("page.html").render(
+        title=title,
         data=data,
         sprites=sprites.encoded,
         css=_read(STYLES),
         script=_read(SCRIPTS),
         plan=plan,
-        **_numbers(plan, contents),
+        **numbers,
     )
-    path = Path(plan.root) / PAGE
-    with atomic_file(path) as partial:
-        partial.write_text(text, encoding="utf-8")
-    return path
+    summary = _template("summary.rst").render(title=title, **numbers)
+    for name, text in ((SUMMARY, summary), (PAGE, page)):
+        with atomic_file(Path(plan.root) / name) as partial:
+            partial.write_text(text, encoding="utf-8")
+    return Path(plan.root) / PAGE
 
 
-def _template():
+def rst(text: str) -> str:
+    """A text as it is, in reStructuredText that goes through Jinja before it is read."""
+    escaped = re.sub(r"([\\*_|`])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("{", "{{ '{' }}")
+
+
+def _template(name: str) -> Template:
     environment = Environment(
         loader=PackageLoader("unidad.report.page"),
-        autoescape=True,
+        autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html")
+    environment.filters["rst"] = rst
+    return environment.get_template(name)
 
 
 def _read(names: Sequence[str]) -> Markup:
@@ -163,6 +175,7 @@ def _head(column: Column, task: type[Task], features: str) -> dict:
         "name": column.heading.format(features=features),
         "arrow": ARROWS[column.better].strip(),
         "better": column.better,
+        "note": column.note,
         "main": column.name in _main(task),
         "about": (about or "").split("\n")[0],
     }
