@@ -56,7 +56,7 @@ def test_a_lead_within_the_spread_over_seeds_is_said_to_be():
     assert headline([close]) == "A is ahead, but by less than the spread over seeds."
     metrics += of_seeds("A", "cats", [2.0, 2.1]) + of_seeds("B", "cats", [9.0, 9.1])
     assert headline(found_in(metrics)) == (
-        "A is ahead on both targets, but by less than the spread over seeds on 1 of them."
+        "A is ahead on both targets, but by less than the spread over seeds on 1 of these targets."
     )
 
 

@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import jinja2
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,12 +10,11 @@ import yaml
 from checkouts import ROOT, snakemake
 from chromium import opened
 from documentation import commands, fences, section
-from docutils.core import publish_parts
+from page_tests import TestPage  # noqa: F401 - its tests run here
 from PIL import Image
 
 from unidad.cli import main
 from unidad.data.image_set import ImageSet
-from unidad.report.page.write import rst
 
 README, EXTENDING = ROOT / "README.md", ROOT / "docs/extending.md"
 pytestmark = pytest.mark.workflow
@@ -199,120 +197,6 @@ def test_a_model_that_is_gone_is_trained_again(smoke, checkout):
     model.with_name("aside").rename(model)
     assert "Nothing to be done" not in plan.stdout + plan.stderr
     assert "runs/babies/shots5/uni-dad/seed0/model" in plan.stdout
-
-
-@pytest.mark.parametrize(("width", "dark"), [(1200, False), (360, True)])
-def test_the_page_needs_nothing_else_and_fits_the_screen(smoke, width, dark):
-    with opened(smoke / "index.html", width, dark) as page:
-        assert page.complaints == []
-        assert "ahead" in page.inner_text(".answer") or "No trained" in page.inner_text(".answer")
-        assert page.locator("#table tbody tr:not(.block)").count() > 3
-        assert page.locator("#strips img, #strips canvas, #strips .tile").count() > 10
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        untold = page.evaluate("[...document.images].filter((image) => !image.alt).length")
-        assert untold == 0
-
-
-def test_choosing_changes_what_the_page_shows(smoke):
-    with opened(smoke / "index.html") as page:
-        names = page.locator("#strips .strip .name b")
-        before = names.all_inner_texts()
-        assert before[0] == "training images"
-        label = page.locator("#choice fieldset input").first.get_attribute("value")
-        page.locator("#choice fieldset input").first.uncheck()
-        after = names.all_inner_texts()
-        assert len(after) < len(before)
-        assert not any(name.split(",")[0] == label for name in after)
-        page.locator("#strips button.tile").nth(1).click()
-        title = page.inner_text("#dialog-title")
-        assert title.endswith("image 1")
-        assert "unidad sample" in page.inner_text("#dialog")
-        page.keyboard.press("ArrowLeft")
-        assert page.inner_text("#dialog-title").endswith("image 0")
-        page.keyboard.press("Escape")
-        assert not page.evaluate("document.getElementById('dialog').open")
-        assert page.complaints == []
-
-
-def test_plots_have_the_measured_values_at_the_pointer_and_by_keys(smoke):
-    row = json.loads((smoke / "metrics/babies/shots5/uni-dad/seed0/nfe2.json").read_text())
-    distance = f"{row['metrics']['frechet_distance']:.4g}"
-    with opened(smoke / "index.html") as page:
-        names = page.locator("#plots figcaption b").all_inner_texts()
-        assert names[:2] == ["FD against NFE", "FD against Intra-LPIPS"]
-        figure = page.locator("#plots figure").nth(3)
-        figure.locator("svg").focus()
-        told = []
-        for _ in range(20):
-            page.keyboard.press("ArrowRight")
-            told.append(figure.locator(".tip").inner_text())
-        (uni_dad,) = {t for t in told if t.startswith("Uni-DAD\n") and "8 updates" in t}
-        assert f"FD (synthetic features): {distance}" in uni_dad
-        page.keyboard.press("Tab")
-        assert not figure.locator(".tip").is_visible()
-        figure.locator("svg g polygon, svg g circle").last.hover()
-        assert "training minutes" in figure.locator(".tip").inner_text()
-        assert page.complaints == []
-
-
-def test_plots_and_curves_follow_the_choice(smoke):
-    with opened(smoke / "index.html") as page:
-        lines = page.locator("#curves polyline")
-        names = page.locator("#curves figcaption b").all_inner_texts()
-        assert {"denoising", "gan student", "discriminator accuracy"} <= set(names)
-        before = lines.count()
-        box = page.locator("form[data-of=curves] input[value=FT]")
-        box.focus()
-        page.keyboard.press("Space")
-        assert lines.count() < before
-        assert page.evaluate("document.activeElement.value") == "FT"
-        assert not page.locator("#choice input[value=FT]").is_checked()
-        target = page.locator("form[data-of=plots] select[name=block]")
-        target.focus()
-        target.select_option(index=1)
-        assert page.locator("#choice select[name=block]").input_value() == "1"
-        assert page.evaluate("document.activeElement.name") == "block"
-        assert page.complaints == []
-
-
-def test_the_answer_does_not_count_the_source(smoke):
-    with opened(smoke / "index.html") as page:
-        assert "target" not in page.inner_text(".answer").replace("its target", "")
-
-
-def test_labels_are_text_on_the_page(smoke, tmp_path, monkeypatch):
-    label = "<FT> |$&"  # the same folders as FT has
-    shutil.copytree(smoke, tmp_path / "results/smoke", ignore=shutil.ignore_patterns("model"))
-    monkeypatch.chdir(tmp_path)
-    config = json.loads((smoke / "specs/config.json").read_text())
-    renamed = json.loads(json.dumps(config).replace('"FT"', json.dumps(label)))
-    (tmp_path / "config.json").write_text(json.dumps(renamed))
-    for file in (tmp_path / "results/smoke/metrics").rglob("ft/**/*.json"):
-        file.write_text(file.read_text().replace('"FT"', json.dumps(label)))
-    main(["page", "--config", "config.json"])
-    with opened(tmp_path / "results/smoke/index.html") as page:
-        assert label in page.locator("#table button.variant").all_inner_texts()
-        assert any(label in said for said in page.locator("#choice label").all_inner_texts())
-        assert f"{label}, NFE 3" in page.locator("#strips .name").all_inner_texts()
-        assert page.complaints == []
-
-
-def test_labels_are_text_in_the_summary():
-    label = "a_ *b* |c| `d` {{ e }} <f> \\g"
-    rendered = jinja2.Template(f"x {rst(label)} y").render()
-    assert publish_parts(rendered, writer="html")["body"].strip() == (
-        "<p>x a_ *b* |c| `d` {{ e }} &lt;f&gt; \\g y</p>"
-    )
-
-
-def test_a_click_on_a_heading_sorts_the_table(smoke):
-    with opened(smoke / "index.html") as page:
-        page.locator("#table thead th button").nth(2).click()
-        cells = page.locator("#table tbody").first.locator("tr:not(.block) td:nth-child(3)")
-        texts = cells.all_inner_texts()
-        values = [float(text.split()[0]) for text in texts if text[0].isdigit()]
-        assert len(values) > 2
-        assert values == sorted(values)
 
 
 def test_report_is_one_html_file(smoke, checkout):

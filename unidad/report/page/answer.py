@@ -86,7 +86,7 @@ def _chance(asked: Sequence[Finding], winners: Sequence[str]) -> str:
     close = sum(finding.close for finding in leads)
     if not close:
         return "."
-    where = "" if close == len(leads) else f" on {close} of them"
+    where = "" if close == len(leads) else f" on {close} of these targets"
     return f", but by less than the spread over seeds{where}."
 
 

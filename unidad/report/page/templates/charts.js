@@ -9,7 +9,7 @@ function showPlots() {
 }
 
 function lossChart(name, runs) {
-  const several = new Set(DATA.curves.map((run) => run.seed)).size > 1;
+  const several = new Set(runs.map((run) => run.seed)).size > 1;
   const series = runs.filter((run) => run.losses[name]).map((run) => (
     { variant: run.variant, seed: several ? run.seed : null, kind: "curve", points: run.losses[name] }));
   const all = series.flatMap((one) => one.points.map((point) => point[1]));
@@ -19,8 +19,7 @@ function lossChart(name, runs) {
 }
 
 function showCurves() {
-  const ofSeed = (run) => chosen.seed === ALL || String(run.seed) === String(chosen.seed);
-  const runs = DATA.curves.filter((run) => isVisible(run) && ofSeed(run));
+  const runs = DATA.curves.filter((run) => isVisible(run) && isOfSeed(run));
   const names = [...new Set(runs.flatMap((run) => Object.keys(run.losses)))];
   const drawn = names.map((name) => lossChart(name, runs));
   const none = make("p", { className: "quiet" }, "No runs of this choice.");

@@ -4,11 +4,16 @@ const TRAINED = "as trained", LAST = "last model", ALL = "all";
 const VARIANTS = new Map(DATA.variants.map((variant, place) => [variant.label, { ...variant, place }]));
 const forms = [...document.querySelectorAll("form.choice")];
 const watchers = [];
-const chosen = { block: 0, nfe: TRAINED, seed: ALL, updates: LAST, size: 72, hidden: new Set() };
+// One seed at first: variants stand beside each other. Where there is one alone, nothing is chosen.
+const firstSeed = Math.min(...DATA.curves.map((curve) => curve.seed));
+const chosen = { block: 0, nfe: TRAINED, seed: Number.isFinite(firstSeed) ? firstSeed : ALL, updates: LAST, size: 72, hidden: new Set() };
 
 const inBlock = (block) => DATA.strips.filter((strip) => strip.block === block);
 const values = (strips, key) =>
   [...new Set(strips.map((strip) => strip[key]).filter((value) => value !== null))].sort((a, b) => a - b);
+
+const isOfSeed = ({ block, seed }) =>
+  chosen.seed === ALL || seed === null || String(seed) === String(chosen.seed) || values(inBlock(block), "seed").length < 2;
 
 // Call `show` now and after every choice.
 function watch(show) {

@@ -1,13 +1,13 @@
 // Rows of images, and one of them large.
 
 const stripsAt = document.getElementById("strips");
+const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 function isShown(strip) {
   if (chosen.hidden.has(strip.variant)) return false;
   const trained = DATA.rows[strip.row].as_trained;
   const nfe = chosen.nfe === ALL || strip.nfe === null || (chosen.nfe === TRAINED ? trained : String(strip.nfe) === chosen.nfe);
-  const seed = chosen.seed === ALL || strip.seed === null || String(strip.seed) === String(chosen.seed);
-  if (!nfe || !seed) return false;
+  if (!nfe || !isOfSeed(strip)) return false;
   if (chosen.updates === ALL) return true;
   if (chosen.updates === LAST || strip.seed === null) return strip.updates === null;
   return String(strip.updates) === chosen.updates;
@@ -34,7 +34,7 @@ function imageRow(strip, shown) {
   const tiles = strip.samples.map((number, place) => {
     const label = `${stripTitle(strip)}, image ${number}`;
     const click = () => showImage(shown, shown.indexOf(strip), place);
-    return make("button", { type: "button", className: "tile", click }, tile(strip.sprite, place, label));
+    return make("button", { type: "button", className: "tile", tabIndex: -1, click }, tile(strip.sprite, place, label));
   });
   return stripRow(stripTitle(strip), seeds && strip.seed !== null ? `seed ${strip.seed}` : "", tiles);
 }
@@ -51,6 +51,8 @@ function showStrips() {
   shown.sort((a, b) => VARIANTS.get(a.variant).place - VARIANTS.get(b.variant).place);
   const rows = [trainingRow(chosen.block), promptRow(shown), ...shown.map((strip) => imageRow(strip, shown))];
   stripsAt.replaceChildren(...rows.filter((row) => row !== null));
+  const first = stripsAt.querySelector("button.tile");
+  if (first) first.tabIndex = 0;
   document.getElementById("count").textContent =
     shown.length ? `${shown.length} rows of images` : "No images of this choice: choose another NFE or snapshot.";
 }
@@ -79,7 +81,7 @@ function showImage(shown, row, place) {
   ];
   open(`${stripTitle(strip)}, image ${number}`, ...content.filter((part) => part !== null));
   dialog.onkeydown = (event) => {
-    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    const step = STEPS[event.key];
     if (!step || !shown[row + step[0]]) return;
     const next = place + step[1];
     if (next < 0 || next >= shown[row + step[0]].samples.length) return;
@@ -87,6 +89,20 @@ function showImage(shown, row, place) {
     showImage(shown, row + step[0], next);
   };
 }
+
+// All images are one stop of the Tab key; arrow keys go from one to the next.
+stripsAt.addEventListener("keydown", (event) => {
+  const step = STEPS[event.key], here = document.activeElement;
+  if (!step || !here.matches("button.tile")) return;
+  const rows = [...stripsAt.querySelectorAll(".strip")].map((row) => [...row.querySelectorAll("button.tile")]);
+  const row = rows.findIndex((tiles) => tiles.includes(here));
+  const next = rows[row + step[0]]?.[rows[row].indexOf(here) + step[1]];
+  if (!next) return;
+  event.preventDefault();
+  here.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+});
 
 dialog.addEventListener("close", () => { dialog.onkeydown = null; });
 watch(showStrips);

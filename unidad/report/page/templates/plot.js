@@ -3,7 +3,7 @@
 const PLOT = { width: 400, height: 290, left: 56, right: 12, top: 10, bottom: 46 };
 const REACH = 40;
 const plain = (value) => String(Number(value.toPrecision(4)));
-const spread = (value) => (value === null || value === undefined ? "" : ` ± ${plain(value)}`);
+const spread = (value) => (value === null || value === undefined ? "" : ` ± ${Number(value.toPrecision(2))}`);
 const nameOf = (axis) => axis.label.split(", ")[0];
 
 // From values to places between `from` and `to`; `low` and `high` are values.
@@ -91,6 +91,17 @@ function targets(chart, x, y) {
   })));
 }
 
+// Beside the point: on the side of it where there is room.
+function place(tip, figure, picture, x, y) {
+  const across = picture.left - figure.left + (picture.width * x) / PLOT.width;
+  const down = picture.top - figure.top + (picture.height * y) / PLOT.height;
+  const left = x < PLOT.width / 2, above = y > PLOT.height / 2;
+  tip.style.left = left ? `${across}px` : "auto";
+  tip.style.right = left ? "auto" : `${figure.width - across}px`;
+  tip.style.top = above ? "auto" : `${down + 12}px`;
+  tip.style.bottom = above ? `${figure.height - down + 12}px` : "auto";
+}
+
 function readable(figure, picture, found) {
   const tip = make("div", { className: "tip", role: "status", hidden: true });
   const ring = draw("circle", { r: 9, class: "ring", visibility: "hidden" });
@@ -104,10 +115,7 @@ function readable(figure, picture, found) {
     const { y, lines } = found[number];
     tip.replaceChildren(...lines.map((line) => make("div", {}, line)));
     tip.hidden = false;
-    const share = x / PLOT.width;
-    tip.style.left = share < 0.5 ? `${100 * share}%` : "auto";
-    tip.style.right = share < 0.5 ? "auto" : `${100 * (1 - share)}%`;
-    tip.style.top = `${picture.clientHeight * (y / PLOT.height) + picture.offsetTop + 12}px`;
+    place(tip, figure.getBoundingClientRect(), picture.getBoundingClientRect(), x, y);
     ring.setAttribute("cx", x);
     ring.setAttribute("cy", y);
     ring.setAttribute("visibility", "visible");
