@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import socket
 import time
 from multiprocessing.process import BaseProcess
@@ -18,7 +19,7 @@ from safetensors.torch import load_file
 from specifications import whole
 
 from unidad.config.run import RunSpec
-from unidad.errors import UserError
+from unidad.errors import Stopped, UserError
 from unidad.methods.specs import run_spec
 from unidad.training.checkpoint import checkpoints
 from unidad.training.run import train
@@ -61,6 +62,8 @@ def work(spec: str, folder: Path, environment: dict[str, str]) -> None:
         folder.with_suffix(f".{environment['RANK']}").write_text(str(error))
         PartialState().wait_for_everyone()  # an early end would cut the other's connection
         raise SystemExit(2) from None
+    except Stopped as stop:
+        raise SystemExit(stop.status) from None
 
 
 def train_in_two(spec: RunSpec, *folders: Path) -> None:
@@ -120,6 +123,18 @@ def test_killed_and_started_again_two_processes_end_as_uninterrupted_ones(make_s
     ]
     pd.testing.assert_frame_equal(*logs)
     assert files(whole) == files(killed)
+
+
+def test_a_signal_to_one_process_stops_both_after_the_same_update(make_spec, tmp_path):
+    spec = make_spec("finetune", SETTINGS | {"student_updates": 2000, "checkpoint_every": 5})
+    workers, deadline = start(spec, tmp_path / "run"), time.monotonic() + 60
+    while not checkpoints(tmp_path / "run/state") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(workers[1].pid, signal.SIGTERM)
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [143, 143]
+    assert 5 < int(checkpoints(tmp_path / "run/state")[-1].stem.split("-")[1]) < 2000
 
 
 def test_a_batch_that_two_processes_cannot_share_is_one_clear_line(make_spec, tmp_path):

@@ -21,7 +21,7 @@ ON_CPU = {
     *("prepare_source", "prepare_target", "contact_sheet", "place"),
     *("evaluate", "report"),
 }
-ROUTES = ("alone", "cancelled", "overtime")
+ROUTES = ("alone", "told", "cancelled", "overtime")
 pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
 
 
@@ -89,12 +89,16 @@ def test_small_jobs_share_submissions(comparison, checkout):
 
 @pytest.fixture(scope="module")
 def trainings(checkout):
-    """Three equal trainings at once: one left alone, one cancelled, one held up past its time."""
+    """Equal trainings at once: left alone, told to end, cancelled, held up past its time.
+
+    No checkpoint is due before the end, so only what a signal makes a training write is there.
+    """
     training = {
         "student_updates": 120,
         "batch_size": 4,
         "warmup_updates": 2,
-        "checkpoint_every": 10,
+        "checkpoint_every": 1000,
+        "log_every": 10,
         "sample_every": 0,
     }
     variants = {name: {"method": "finetune", "nfe": 3, "training": training} for name in ROUTES}
@@ -114,23 +118,29 @@ def trainings(checkout):
             stderr=output,
         )
         try:
-            stop_at_a_checkpoint(folder, before)
+            stop_on_the_way(folder, before)
             assert process.wait() == 0, log.read_text()
         finally:
             process.terminate()
     return folder, submissions(before)
 
 
-def stop_at_a_checkpoint(folder, before):
-    waiting = {"cancelled": cancel, "overtime": hold_past_its_time}
+def stop_on_the_way(folder, before):
+    waiting = {"told": tell, "cancelled": cancel, "overtime": hold_past_its_time}
 
     def look():
         for name in list(waiting):
-            if list((folder / f"{name}/seed0/state").glob("iteration-*.safetensors")):
+            log = folder / f"{name}/seed0/state/training.csv"
+            if log.exists() and log.read_text().count("\n") > 1:
                 waiting.pop(name)(job_of(name, submissions(before))[-1]["JobId"])
         return not waiting
 
-    wait_until(look, 1800, "checkpoints of the trainings")
+    wait_until(look, 1800, "lines in the logs of the trainings")
+
+
+def tell(job):
+    """What `--signal=TERM@120` does two minutes before a job's time is over."""
+    slurm("scancel", "--signal=TERM", job)
 
 
 def cancel(job):
@@ -147,8 +157,10 @@ def job_of(name, submitted):
     return [job for job in submitted["train"] if f"_{name}_" in job["Comment"]]
 
 
-@pytest.mark.parametrize(("name", "end"), [("cancelled", "CANCELLED"), ("overtime", "TIMEOUT")])
-def test_a_stopped_training_goes_on_from_its_checkpoint(trainings, checkout, name, end):
+@pytest.mark.parametrize(
+    ("name", "end"), [("told", "FAILED"), ("cancelled", "CANCELLED"), ("overtime", "TIMEOUT")]
+)
+def test_a_stopped_training_loses_no_update(trainings, checkout, name, end):
     folder, submitted = trainings
     first, second = job_of(name, submitted)
     assert (first["JobState"], second["JobState"]) == (end, "COMPLETED")
@@ -167,6 +179,11 @@ def started_at(checkout, name):
     """The iteration at which the last attempt's progress bar began."""
     log = checkout / f"results/stopped/logs/train/babies/shots5/{name}/seed0.log"
     return int(re.search(r"(\d+)/120 \[", log.read_text())[1])
+
+
+def test_a_training_is_told_before_its_time_is_over(trainings):
+    _, submitted = trainings
+    assert all("--signal=TERM@120" in job["SubmitLine"] for job in submitted["train"])
 
 
 def test_another_attempt_asks_for_more_time(trainings):

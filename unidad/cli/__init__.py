@@ -12,7 +12,7 @@ import warnings
 from unidad import __version__
 from unidad.cli import adapt, data, evaluation, models, plan, results, synthetic, training
 from unidad.cli.common import check_place
-from unidad.errors import UserError, one_line
+from unidad.errors import Stopped, UserError, one_line
 from unidad.plugins import load_plugins
 
 MOST_THREADS = 1024
@@ -41,6 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
         for line in _told(error).splitlines():
             print(f"unidad {options.verb}: {line}", file=sys.stderr)
         return 2
+    except Stopped as stop:
+        print(f"unidad {options.verb}: {stop}", file=sys.stderr)
+        return stop.status
     except KeyboardInterrupt:
         print(f"unidad {options.verb}: interrupted; run it again to go on", file=sys.stderr)
         return 130

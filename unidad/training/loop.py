@@ -17,7 +17,7 @@ from tqdm import tqdm
 from unidad.config.run import RunSpec
 from unidad.data.image_set import ImageSet
 from unidad.diffusion.draws import PartGenerator
-from unidad.errors import UserError
+from unidad.errors import Stopped, UserError
 from unidad.methods.base import Batch, Method, StepOutput
 from unidad.networks.backbone import Backbone
 from unidad.networks.lora import sharing_copy
@@ -29,6 +29,7 @@ from unidad.training.images import TrainingImages
 from unidad.training.log import TrainingLog
 from unidad.training.memory import check_installed, checkpoint_activations, offload, store_in_bf16
 from unidad.training.optimisers import new_optimiser, update_average
+from unidad.training.stopping import StopRequest
 
 
 class Trainer:
@@ -85,6 +86,7 @@ class Trainer:
         }
         self.updates = dict.fromkeys(method.groups, 0)
         self.seconds = 0.0
+        self.stop = StopRequest()
         self.log = TrainingLog(folder / "state" / "training.csv")
 
     def _average_network(self) -> Backbone:
@@ -125,7 +127,12 @@ class Trainer:
         return self.method.student if self.ema is None else self.ema
 
     def run(self) -> dict:
-        """Train to the end; returns counters and cost (seconds of `now`, updates, peak MB)."""
+        """Train to the end; returns counters and cost (seconds of `now`, updates, peak MB).
+
+        Raises:
+            UserError: a loss is not finite, or a checkpoint is unfit.
+            Stopped: a signal asked for it; the checkpoint is written.
+        """
         start = self._resume()
         if self.settings.trackers:
             self.accelerator.init_trackers("trackers", config={"spec": self.spec.model_dump_json()})
@@ -138,11 +145,12 @@ class Trainer:
             disable=not (self.progress and self.accelerator.is_main_process),
             mininterval=1.0,
         )
-        for iteration in bar:
-            began = now()
-            self._iterate(iteration)
-            self.seconds += now() - began
-            self._after(iteration, bar)
+        with self.stop:
+            for iteration in bar:
+                began = now()
+                self._iterate(iteration)
+                self.seconds += now() - began
+                self._after(iteration, bar)
         self.accelerator.end_training()
         return self._summary()
 
@@ -259,8 +267,19 @@ class Trainer:
             self._log(iteration + 1, bar)
         if self.accelerator.is_main_process:
             self._show(updates, last)
-        if last or updates % self.settings.checkpoint_every == 0:
+        asked = 0 if last else self._asked_to_stop()
+        if last or asked or updates % self.settings.checkpoint_every == 0:
             self.save()
+        if asked:
+            bar.close()
+            raise Stopped(asked, f"{self.folder}: stopped after {updates} student updates")
+
+    def _asked_to_stop(self) -> int:
+        """The number of the signal that came to any of the processes, 0 without one."""
+        if self.accelerator.num_processes == 1:
+            return self.stop.number
+        own = torch.tensor([self.stop.number], device=self.accelerator.device)
+        return int(self.accelerator.gather(own).max())
 
     def _show(self, updates: int, last: bool) -> None:
         """A grid and a snapshot, where one is due."""

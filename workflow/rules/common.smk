@@ -92,12 +92,17 @@ def chain_priority(wildcards):
 
 
 def launcher(wildcards, resources):
-    """How a training starts: as one process, or as one for each of several GPUs."""
+    """How a training starts: as one process, or as one for each of several GPUs.
+
+    A signal that a cluster sends before it kills reaches every process of a job; `trap` lets the
+    shell wait for the training, which finishes its update and writes a checkpoint.
+    """
+    patient = "trap : TERM HUP; "
     gpus = resources.get("gpu", 0)
     if gpus < 2:
-        return "python -m unidad"
+        return patient + "python -m unidad"
     return (
-        f"accelerate launch --multi_gpu --num_processes {gpus} --num_machines 1"
+        f"{patient}accelerate launch --multi_gpu --num_processes {gpus} --num_machines 1"
         " --mixed_precision no --dynamo_backend no --main_process_port 0 -m unidad"
     )
 
