@@ -6,14 +6,16 @@ VENV ?= .venv
 CONFIG ?= config.yaml
 CORES ?= all
 TABLE ?= results/reference/tables/all.csv
+MINUTES ?= 30
 
 READY := $(VENV)/.ready
 export PATH := $(abspath $(VENV)/bin):$(PATH)
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: reproduce reference report test lint unit smoke benchmarks schema clean
+.PHONY: reproduce reference report test lint unit smoke benchmarks torture schema clean
 
 reproduce: $(READY)
+	unidad unlock
 	snakemake --cores $(CORES) --configfile $(CONFIG)
 	$(MAKE) --no-print-directory report CONFIG=$(CONFIG)
 
@@ -43,6 +45,9 @@ smoke: $(READY)
 
 benchmarks: $(READY)
 	OMP_NUM_THREADS=1 python -m benchmarks
+
+torture: $(READY)
+	python -m benchmarks.torture --minutes $(MINUTES)
 
 schema: $(READY)
 	unidad schema > workflow/schemas/config.schema.json

@@ -22,6 +22,7 @@ from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.experiment.load import load_config
 from unidad.files import read_json, write_json
+from unidad.locks import unlock
 from unidad.models.export import export_run
 from unidad.plan import Plan
 from unidad.shipped import SHIPPED_FEATURE_NETWORK
@@ -60,6 +61,7 @@ def adapt(
         return
     sheet = wishes.out / plan.root / f"data/{target_name(wishes.photos)}/contact_sheet.png"
     yield f"soon to be looked at: {sheet}, the photos as the networks see them"
+    unlock(wishes.out)
     with Bar(steps(plan, wishes.out), quiet) as bar:
         workflow.run(command, wishes.out / LOG, bar.update)
     yield from _finish(wishes, base, plan)

@@ -14,6 +14,7 @@ def add_verbs(verbs: Verbs) -> None:
     _add_report(verbs)
     _add_page(verbs)
     _add_export(verbs)
+    _add_unlock(verbs)
     _add_schema(verbs)
 
 
@@ -55,6 +56,26 @@ def _page(options: argparse.Namespace) -> None:
     from unidad.report.page.write import write_page
 
     print(write_page(Plan(load_config(options.config))))
+
+
+def _add_unlock(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs,
+        "unlock",
+        _unlock,
+        "take Snakemake's lock away that a killed one left; nothing, if it or a job still works",
+        "unlock",
+    )
+    parser.add_argument(
+        "folder", type=Path, nargs="?", default=Path(), help="where Snakemake ran; default: here"
+    )
+
+
+def _unlock(options: argparse.Namespace) -> None:
+    from unidad.locks import unlock
+
+    if unlock(options.folder):
+        print(f"{options.folder.resolve()}: unlocked; the Snakemake that held it was killed")
 
 
 def _add_export(verbs: Verbs) -> None:
