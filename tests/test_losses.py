@@ -128,6 +128,22 @@ def test_gan_discriminator_by_hand(loss, on_real, on_fake):
     assert value == pytest.approx((real + fake) / 2, rel=1e-5)
 
 
+def test_lsgan_on_probabilities_by_hand():
+    """Of the mean logits -0.5 and 0.25 of the student's images, 1.25 and 1 of the real ones."""
+    p, real = (
+        [1 / (1 + math.exp(-v)) for v in (-0.5, 0.25)],
+        [1 / (1 + math.exp(-v)) for v in (1.25, 1.0)],
+    )
+    options = ("lsgan", "averaged", "probabilities")
+    expected = sum(0.5 * (v - 1) ** 2 for v in p) / 2
+    assert losses.gan_student(LOGITS, *options).item() == pytest.approx(expected, rel=1e-5)
+    expected = sum(0.5 * (r - 1) ** 2 + 0.5 * v**2 for r, v in zip(real, p, strict=True)) / 2
+    found = losses.gan_discriminator(REAL_LOGITS, LOGITS, *options).item()
+    assert found == pytest.approx(expected, rel=1e-5)
+    same = losses.gan_student(LOGITS, "bce", "averaged", "probabilities")
+    assert torch.equal(same, losses.gan_student(LOGITS, "bce", "averaged"))
+
+
 @pytest.mark.parametrize("loss", ["bce", "lsgan", "wgan-gp", "hinge"])
 def test_gan_student_gradient_by_finite_differences(loss):
     logits = LOGITS.double().requires_grad_(True)

@@ -19,6 +19,7 @@ from unidad.diffusion.process import per_image
 DmdNormaliser = Literal["prediction_gap", "noisy_gap", "score", "none"]
 GanLoss = Literal["bce", "hinge", "lsgan", "wgan-gp"]
 Logits = Literal["summed", "averaged"]
+LsganOn = Literal["logits", "probabilities"]
 
 
 def denoising(x0_hat: Tensor, x0: Tensor, sigma: Tensor, sigma_data: float | None = 0.5) -> Tensor:
@@ -78,7 +79,9 @@ def dmd(x0_student: Tensor, gradient: Tensor) -> Tensor:
     return 0.5 * F.mse_loss(x0_student, goal)
 
 
-def gan_student(logits: Tensor, loss: GanLoss = "bce", combine: Logits = "summed") -> Tensor:
+def gan_student(
+    logits: Tensor, loss: GanLoss = "bce", combine: Logits = "summed", lsgan_on: LsganOn = "logits"
+) -> Tensor:
     """The student's adversarial loss: its images should be taken for real.
 
     Args:
@@ -86,8 +89,12 @@ def gan_student(logits: Tensor, loss: GanLoss = "bce", combine: Logits = "summed
         loss: ``bce`` (non-saturating), ``hinge``, ``lsgan`` or ``wgan-gp``.
         combine: ``summed`` adds the heads' losses (the paper), ``averaged`` takes the loss of the
             heads' mean logit (the released code).
+        lsgan_on: what ``lsgan`` takes the squared error of: logits, or ``probabilities``, their
+            sigmoids (the released code).
     """
     logits = _combine(logits, combine)
+    if loss == "lsgan" and lsgan_on == "probabilities":
+        logits = logits.sigmoid()
     if loss == "bce":
         value = F.softplus(-logits)
     elif loss == "lsgan":
@@ -98,13 +105,19 @@ def gan_student(logits: Tensor, loss: GanLoss = "bce", combine: Logits = "summed
 
 
 def gan_discriminator(
-    real: Tensor, fake: Tensor, loss: GanLoss = "bce", combine: Logits = "summed"
+    real: Tensor,
+    fake: Tensor,
+    loss: GanLoss = "bce",
+    combine: Logits = "summed",
+    lsgan_on: LsganOn = "logits",
 ) -> Tensor:
     """The discriminator's loss on real (N, heads) and student (N, heads) logits.
 
     For ``wgan-gp`` the gradient penalty is a term of its own: `gradient_penalty`.
     """
     real, fake = _combine(real, combine), _combine(fake, combine)
+    if loss == "lsgan" and lsgan_on == "probabilities":
+        real, fake = real.sigmoid(), fake.sigmoid()
     if loss == "bce":
         value = F.softplus(-real) + F.softplus(fake)
     elif loss == "hinge":

@@ -129,7 +129,7 @@ def test_the_full_experiment_differs_from_the_default_where_it_says():
     default, full = (load_config(ROOT / name) for name in ("config.yaml", "configs/full.yaml"))
     different = {key for key, value in default if value != getattr(full, key)}
     assert different == {
-        *("experiment", "targets", "shots", "seeds", "variants", "tables", "evaluation"),
+        *("experiment", "targets", "shots", "seeds", "variants", "tables"),
     }
 
 

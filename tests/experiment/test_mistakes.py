@@ -142,7 +142,7 @@ def test_signs_that_no_table_can_hold(line_of, sign):
             r"source_teacher: 'a\x00b': a control character is in this text; leave it out",
         ),
         ("sede: 1", "sede: unknown key; did you mean 'seeds'?"),
-        ("qqqq: 1", "qqqq: unknown key; known are experiment, resolution, data_seed"),
+        ("qqqq: 1", "qqqq: unknown key; known are experiment, protocol, resolution, data_seed"),
         ("source_student: train", "source_student: few-shot generation trains it as a row of its"),
     ],
 )

@@ -54,6 +54,8 @@ NEVER = [
 ONLY_SOMETIMES = {
     "distillation.gan_student_weight": {"distillation": {"gan_gradient_ratio": None}},
     "distillation.gan_penalty_weight": {"distillation": {"gan_loss": "wgan-gp"}},
+    "distillation.gan_lsgan_on": {"distillation": {"gan_loss": "lsgan"}},
+    "distillation.gan_single_head": {"distillation": {"heads": "single"}},
     "diffusion.rho": {"diffusion": {"spacing": "karras"}},
     "diffusion.lognormal_mean": {"diffusion": {"spacing": "lognormal"}},
     "diffusion.lognormal_std": {"diffusion": {"spacing": "lognormal"}},
@@ -93,6 +95,7 @@ THROUGH_FILES = [
 ]
 """Paths, and what a run's input files are made of; and sections, whose keys are here themselves."""
 VALUES = {
+    "protocol": "released",
     "resolution": 64,
     "diffusion.spacing": "lognormal",
     "diffusion.student_sigma_max": 9.0,

@@ -112,6 +112,14 @@ def test_multi_head_equals_a_1x1_convolution_then_the_mean():
     assert build_discriminator("none", channels) is None
 
 
+def test_the_strided_head_looks_at_a_whole_map_of_8x8():
+    head = build_discriminator("single", {"middle": 32}, "strided")
+    assert head({"middle": torch.ones(3, 32, 8, 8)}).shape == (3, 1)
+    assert [layer.kernel_size[0] for layer in head.layers[::3]] == [4, 4, 1]
+    with pytest.raises(UserError, match="wants a middle block of 8x8, this network's is 4x4"):
+        head({"middle": torch.ones(3, 32, 4, 4)})
+
+
 def test_heads_within_blocks_are_those_of_the_released_code():
     """Its 19 at 256x256: a convolution, six blocks of two, five downsamplers, the middle."""
     channels = {"down0/in": 8}

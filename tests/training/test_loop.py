@@ -157,10 +157,21 @@ def test_warm_up_counts_each_network_s_own_updates(make_spec, tmp_path):
         spec, build_method(spec), ImageSet.load(spec.data), tmp_path / "run", progress=False
     )
     trainer.updates = {"student": 0, "fake_score": 2, "target_teacher": 0}
-    assert trainer._rate("student") == pytest.approx(1e-4 / 4)
-    assert trainer._rate("fake_score") == pytest.approx(3e-4 / 4)
+    assert trainer._rate("student", 7) == pytest.approx(1e-4 / 4)
+    assert trainer._rate("fake_score", 7) == pytest.approx(3e-4 / 4)
     trainer.updates["student"] = 3
-    assert trainer._rate("student") == pytest.approx(1e-4 * 0.5)
+    assert trainer._rate("student", 7) == pytest.approx(1e-4 * 0.5)
+
+
+def test_warm_up_may_count_iterations(make_spec, tmp_path):
+    settings = {"warmup_updates": 10, "warmup_counts": "iterations", "learning_rate": 1e-4}
+    spec = make_spec("unidad", settings)
+    trainer = Trainer(
+        spec, build_method(spec), ImageSet.load(spec.data), tmp_path / "run", progress=False
+    )
+    for group in ("student", "fake_score"):
+        assert trainer._rate(group, 4) == pytest.approx(0.5e-4)
+        assert trainer._rate(group, 20) == pytest.approx(1e-4)
 
 
 def test_images_of_another_size_are_one_clear_error(make_spec, tmp_path):

@@ -66,6 +66,8 @@ def _plan(options: argparse.Namespace) -> None:
 def _tables(plan: Plan) -> Iterator[str]:
     """What each table of the configuration will show, and which variants none does."""
     config = plan.config
+    if config.protocol is not None:
+        yield f"protocol: {config.protocol}; what it sets is in docs/paper.md"
     if not config.tables:
         return
     from unidad.report.views import published_cells  # pandas is slow to import

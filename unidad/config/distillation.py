@@ -24,6 +24,11 @@ class Distillation(Section):
     generation: 19 heads at 256x256); one on the middle block; or no GAN."""
     gan_loss: Literal["bce", "hinge", "lsgan", "wgan-gp"] = "bce"
     """Adversarial loss."""
+    gan_lsgan_on: Literal["logits", "probabilities"] = "logits"
+    """What LSGAN takes the squared error of: logits, or their sigmoids (the paper's code)."""
+    gan_single_head: Literal["plain", "strided"] = "plain"
+    """The head on the middle block where heads is single: a 3x3 convolution and the mean of logits,
+    or strided convolutions of 4x4 down to one logit (the paper's code; a middle block of 8x8)."""
     gan_logits: Literal["summed", "averaged"] = "summed"
     """Sum the heads' losses (the paper), or take the loss of their mean logit (its code)."""
     gan_student_weight: NotNegative = 0.01

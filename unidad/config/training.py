@@ -62,6 +62,9 @@ class Training(Section):
     """AdamW's decoupled weight decay."""
     warmup_updates: Whole = 50
     """Updates over which a network's rate rises to its value, counted for each network alone."""
+    warmup_counts: Literal["updates", "iterations"] = "updates"
+    """What warmup_updates counts: a network's own updates, or iterations, of which a student update
+    takes several (the paper's code)."""
     decay_updates: Whole = 0
     """Final student updates over which the rates fall linearly to zero; 0 keeps them constant."""
     gradient_clip: Positive = 10.0

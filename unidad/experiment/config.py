@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self, Union
+from typing import Annotated, Literal, Self, Union
 
 from pydantic import Field, model_validator
 
@@ -36,6 +36,9 @@ class Config(Section):
         str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=names.LONGEST)
     ]
     """Its name: results go to results/<experiment>/."""
+    protocol: Literal["paper", "released"] | None = None
+    """Take every option in which the Uni-DAD paper and its released code differ from the one or the
+    other; keys given beside it, and rows' own, come first. What it sets: docs/paper.md."""
     resolution: Annotated[int, Field(ge=16, le=512, multiple_of=16), NUMBER] = 32
     """Of all images, in pixels; rendered ones have at most 128."""
     data_seed: Seed = 0

@@ -8,6 +8,7 @@ from typing import Any
 from unidad.config.reading import mapping, place_of, read_yaml
 from unidad.config.section import merged
 from unidad.errors import UserError, meant
+from unidad.experiment.protocol import under_protocol
 
 WHOLE = ("targets", "variants", "tables")
 """Lists of what is compared: given, they replace the extended file's; all else is laid over it.
@@ -32,6 +33,7 @@ def extended(raw: dict, where: str, folder: Path, files: tuple[Path, ...] = ()) 
         rows = Rows(own["variants"], base.get("variants") or {}, where)
         own |= {"variants": {label: rows.written_out(label) for label in own["variants"]}}
         base = {key: value for key, value in base.items() if key != "tables"}
+    base = under_protocol(base, own, where)
     return merged(base, own) | {key: own[key] for key in WHOLE if key in own}
 
 

@@ -46,6 +46,10 @@ class DistilledSettings(FewStepSettings):
             keys.add("gan_student_weight")
         if options.gan_loss != "wgan-gp":
             keys.add("gan_penalty_weight")
+        if options.gan_loss != "lsgan":
+            keys.add("gan_lsgan_on")
+        if options.heads != "single":
+            keys.add("gan_single_head")
         if self.nfe == 1:
             keys.add("gradient_through")
         return super().unused() | {f"distillation.{name}" for name in keys}
@@ -94,7 +98,9 @@ class Dmd2(Method):
         self.fake_score = fake_score
         self.teacher = None if teacher is None else teacher.requires_grad_(False)
         self.networks = nn.ModuleDict({"student": student, "fake_score": fake_score})
-        self.discriminator = build_discriminator(self.options.heads, fake_score.feature_channels)
+        self.discriminator = build_discriminator(
+            self.options.heads, fake_score.feature_channels, self.options.gan_single_head
+        )
         if self.discriminator is not None:
             self.networks["discriminator"] = self.discriminator
         critics = tuple(name for name in self.networks if name != "student")
@@ -228,7 +234,7 @@ class Dmd2(Method):
             x, sigma = self.noised(images, generator)
             logits = self.discriminator(self.fake_score.features(x, sigma, batch.condition))
         output.losses["gan_student"] = losses.gan_student(
-            logits, self.options.gan_loss, self.options.gan_logits
+            logits, self.options.gan_loss, self.options.gan_logits, self.options.gan_lsgan_on
         )
         output.weights["gan_student"] = weight
 
@@ -256,7 +262,11 @@ class Dmd2(Method):
         features = self.fake_score.features(x, sigma, _twice(batch.condition))
         on_real, on_fake = self.discriminator(features).split(count)
         output.losses["gan_discriminator"] = losses.gan_discriminator(
-            on_real, on_fake, self.options.gan_loss, self.options.gan_logits
+            on_real,
+            on_fake,
+            self.options.gan_loss,
+            self.options.gan_logits,
+            self.options.gan_lsgan_on,
         )
         output.weights["gan_discriminator"] = self.options.gan_discriminator_weight
         output.logs["discriminator_accuracy"] = accuracy(on_real, on_fake)

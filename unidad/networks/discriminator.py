@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unidad import losses
+from unidad.errors import UserError
 
 Heads = Literal["multi", "residual", "single", "none"]
 
@@ -48,6 +49,43 @@ class SingleHead(nn.Module):
         return self.layers(features["middle"].float()).mean((2, 3))
 
 
+class StridedHead(nn.Module):
+    """The released code's single head: two strided convolutions and a 1x1 one, down to one logit.
+
+    The middle block's map must be 8x8, as it is at 256x256.
+    """
+
+    SIDE = 8
+
+    def __init__(self, channels: dict[str, int], groups: int = 16):
+        super().__init__()
+        count = channels["middle"]
+        self.layers = nn.Sequential(
+            nn.Conv2d(count, count, 4, stride=2, padding=1),
+            nn.GroupNorm(groups, count),
+            nn.SiLU(),
+            nn.Conv2d(count, count, 4, stride=4),
+            nn.GroupNorm(groups, count),
+            nn.SiLU(),
+            nn.Conv2d(count, 1, 1),
+        )
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """Features name → (N, c, 8, 8); returns logits (N, 1).
+
+        Raises:
+            UserError: a middle block of another size.
+        """
+        middle = features["middle"].float()
+        if middle.shape[-2:] != (self.SIDE, self.SIDE):
+            height, width = middle.shape[-2:]
+            raise UserError(
+                "distillation.gan_single_head: strided wants a middle block of 8x8, this network's is "
+                f"{height}x{width}; choose plain"
+            )
+        return self.layers(middle).flatten(1)
+
+
 class FeatureHeads(nn.Module):
     """One head of two classes, fake and real, for each frozen network (SPEC section 6).
 
@@ -81,16 +119,19 @@ def accuracy(on_real: Tensor, on_fake: Tensor) -> float:
     return float(torch.cat([on_real > 0, on_fake < 0]).float().mean())
 
 
-def build_discriminator(heads: Heads, channels: dict[str, int]) -> nn.Module | None:
+def build_discriminator(
+    heads: Heads, channels: dict[str, int], single: Literal["plain", "strided"] = "plain"
+) -> nn.Module | None:
     """The discriminator that an option names; ``none`` trains without a GAN.
 
     Args:
         heads: ``multi`` takes the maps of whole blocks, ``residual`` those within them, too.
         channels: see `Backbone.feature_channels`.
+        single: which head stands alone: `SingleHead` or `StridedHead`.
     """
     if heads == "none":
         return None
     if heads == "single":
-        return SingleHead(channels)
+        return (SingleHead if single == "plain" else StridedHead)(channels)
     within = heads == "residual"
     return MultiHead({name: c for name, c in channels.items() if within or "/" not in name})

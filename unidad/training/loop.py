@@ -216,7 +216,7 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
         self._check_finite(f"gradient of {name}", norm, iteration)
         for group in optimiser.param_groups:
-            group["lr"] = self._rate(name)
+            group["lr"] = self._rate(name, iteration)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         self.updates[name] += 1
@@ -249,11 +249,12 @@ class Trainer:
             "try a smaller learning_rate or gradient_clip"
         )
 
-    def _rate(self, group: str) -> float:
-        """Warm-up counted in this group's own updates; decay in the student's."""
+    def _rate(self, group: str, iteration: int) -> float:
+        """Warm-up counted in this group's own updates or in iterations; decay in the student's."""
         settings = self.settings
         rate = self.method.learning_rate(group)
-        rate *= min(1.0, (self.updates[group] + 1) / max(settings.warmup_updates, 1))
+        done = iteration if settings.warmup_counts == "iterations" else self.updates[group]
+        rate *= min(1.0, (done + 1) / max(settings.warmup_updates, 1))
         left = settings.student_updates - self.updates["student"]
         return rate * min(1.0, left / settings.decay_updates) if settings.decay_updates else rate
 
