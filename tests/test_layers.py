@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "unidad").rglob("*.py"))
 LAYERS = (
-    ("__init__", "errors", "files", "shipped", "provenance", "plugins", "style"),
+    ("__init__", "errors", "files", "locks", "shipped", "provenance", "plugins", "style", "timing"),
     ("config",),
     ("diffusion", "losses", "data"),
     ("features", "networks"),

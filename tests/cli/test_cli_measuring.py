@@ -8,6 +8,7 @@ from measuring import PLAIN, PROMPTS
 
 from unidad.cli import main
 from unidad.features.features import Features
+from unidad.provenance import commit, machine
 from unidad.tasks.evaluate import evaluate_row
 
 
@@ -49,4 +50,6 @@ def test_evaluate_measures_rows_with_prompts(subject_row, tmp_path):
     (tmp_path / "row.json").write_text(json.dumps(subject_row))
     assert call("evaluate", tmp_path / "row.json", "--out", tmp_path / "m.json", "--quiet") == 0
     written = json.loads((tmp_path / "m.json").read_text())
+    assert written.pop("commit") == commit()
+    assert written.pop("machine") == machine()
     assert written == evaluate_row(subject_row, progress=False)

@@ -80,8 +80,8 @@ class StridedHead(nn.Module):
         if middle.shape[-2:] != (self.SIDE, self.SIDE):
             height, width = middle.shape[-2:]
             raise UserError(
-                "distillation.gan_single_head: strided wants a middle block of 8x8, this network's is "
-                f"{height}x{width}; choose plain"
+                "distillation.gan_single_head: strided wants a middle block of 8x8, this network's "
+                f"is {height}x{width}; choose plain"
             )
         return self.layers(middle).flatten(1)
 
