@@ -187,8 +187,8 @@ def _seconds(summary: Path) -> float:
         return 0.0
 
 
-def shown(plan: Plan, folder: Path, found: Sequence[Progress]) -> Group:
-    """What is printed: what runs on top, then the rest, then where grids are.
+def table_of(found: Sequence[Progress]) -> Table:
+    """A line for each training: what runs on top, then the rest.
 
     Seeds that are alike share a line, so that most experiments fit a screen.
     """
@@ -206,7 +206,7 @@ def shown(plan: Plan, folder: Path, found: Sequence[Progress]) -> Group:
         left = duration(one.seconds_left) if one.state == RUNNING else ""
         state, title = f"[{COLORS[one.state]}]{one.state}[/]", escape(f"{one.block}, {one.label}")
         table.add_row(state, title, seeds, share, speed, left, escape(_said(alike)))
-    return Group(table, "", *(escape(line) for line in _below(plan, folder, found)))
+    return table
 
 
 def _alike(found: Sequence[Progress]) -> list[list[Progress]]:
@@ -227,7 +227,8 @@ def _said(alike: Sequence[Progress]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in one.losses.items())
 
 
-def _below(plan: Plan, folder: Path, found: Sequence[Progress]) -> Iterator[str]:
+def below(plan: Plan, folder: Path, found: Sequence[Progress]) -> Iterator[str]:
+    """What is said below the table: where grids and logs are, and how much is done."""
     for one in found:
         if one.state in (RUNNING, STOPPED) and one.grid is not None:
             yield f"last images of {one.title}: {one.grid}"
@@ -236,7 +237,7 @@ def _below(plan: Plan, folder: Path, found: Sequence[Progress]) -> Iterator[str]
             yield f"stopped: {one.title}; why may stand in {log}. The workflow goes on from there."
     counts = {state: sum(one.state == state for one in found) for state in ORDER}
     trained = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    yield f"{len(found)} trainings: {trained or 'none'}"
+    yield f"{len(found)} training{'' if len(found) == 1 else 's'}: {trained or 'none'}"
     measured = [row.metrics for row in plan.rows()]
     there = sum((folder / path).exists() for path in measured)
     yield f"{there} of {len(measured)} rows of the table measured"
@@ -267,13 +268,17 @@ def watch(folder: Path, once: bool = False) -> None:
     """
     plan, console = opened(folder), Console()
     if once or not console.is_terminal:
-        console.print(shown(plan, folder, progress(plan, folder)), soft_wrap=False)
+        found = progress(plan, folder)
+        console.print(table_of(found), "")
+        for line in below(plan, folder, found):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         return
     with Live(console=console, auto_refresh=False) as live:
         try:
             while True:
                 found = progress(plan, folder)
-                live.update(shown(plan, folder, found), refresh=True)
+                lines = map(escape, below(plan, folder, found))
+                live.update(Group(table_of(found), "", *lines), refresh=True)
                 if all(one.state == DONE for one in found) and (folder / "index.html").exists():
                     return
                 time.sleep(PERIOD)

@@ -23,10 +23,19 @@ def of_seeds(variant, target="babies", distances=(5.0,), **values):
 def test_what_learns_the_source_is_no_target():
     metrics = of_seeds("Uni-DAD") + of_seeds("FT", distances=[7.0])
     metrics += of_seeds("DMD2", target="source", shots=None)
+    metrics += of_seeds("DMD", target="source", distances=[9.0], shots=None)
     found = found_in(metrics)
     assert [finding.best for finding in found] == ["Uni-DAD", "DMD2"]
     assert headline(found) == "Uni-DAD is ahead."
     assert headline([found[1]]) == "DMD2 is ahead."
+
+
+def test_what_was_trained_alone_is_ahead_of_nothing():
+    (found,) = found_in([*of_seeds("Uni-DAD", memorisation=0.1), result("Source teacher")])
+    assert headline([found]) == (
+        "Uni-DAD was trained alone: the images and the controls tell how good it is."
+    )
+    assert found.more == "Other measures: memorisation 0.100 (lower is better)."
 
 
 @pytest.mark.parametrize(

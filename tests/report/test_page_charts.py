@@ -63,3 +63,8 @@ def test_curves_are_of_every_run_and_thinned(plan):
     points = losses["dmd_source"]
     assert len(points) <= POINTS + 1
     assert (points[0][0], points[-1][0]) == (1, 3000)
+
+
+def test_plots_of_which_nothing_was_measured_are_left_out(plan):
+    metrics = [result("FT", frechet_distance=None, intra_lpips=0.3, memorisation=0.1)]
+    assert charts(plan, metrics) == []

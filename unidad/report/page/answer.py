@@ -26,6 +26,7 @@ class Finding:
         best: the variant that is ahead; None where none is ranked.
         text: what is said of it, without its name.
         close: whether the next one is within the spread over seeds.
+        alone: whether nothing else was trained.
         more: of other measures, and of variants that are not ranked.
     """
 
@@ -34,6 +35,7 @@ class Finding:
     best: str | None
     text: str
     close: bool = False
+    alone: bool = False
     more: str = ""
 
 
@@ -65,6 +67,9 @@ def headline(found: Sequence[Finding], mean: str | None = None) -> str:
     counts = Counter(finding.best for finding in asked if finding.best)
     if not counts:
         return "No trained variant draws its target."
+    if all(finding.alone for finding in asked):
+        (alone,) = counts
+        return f"{alone} was trained alone: the images and the controls tell how good it is."
     most = max(counts.values())
     winners = [variant for variant, count in counts.items() if count == most]
     ahead = f"{' and '.join(winners)} {'is' if len(winners) == 1 else 'are'} ahead"
@@ -112,12 +117,15 @@ def _finding(
     if len(order) > 1:
         sentences.append(_second(best, order.iloc[1], first))
     sentences += _real(rows, first)
-    elsewhere = [_elsewhere(orders[column.name], column, features) for column in others]
-    more = [f"Best by other measures: {'; '.join(elsewhere)}."] if elsewhere else []
+    alone = rows.loc[~rows["control"], "variant"].nunique() == 1
+    others = [column for column in others if not (alone and column.name == TRAINING)]
+    elsewhere = [_elsewhere(orders[column.name], column, features, alone) for column in others]
+    what = "Other measures" if alone else "Best by other measures"
+    more = [f"{what}: {'; '.join(elsewhere)}."] if elsewhere else []
     more.append(_astray(rows, runners))
     close = len(order) > 1 and _is_close(best, order.iloc[1])
     text = " ".join(sentences)
-    return Finding(title, target, best["variant"], text, close, " ".join(more).strip())
+    return Finding(title, target, best["variant"], text, close, alone, " ".join(more).strip())
 
 
 def _order(rows: pd.DataFrame, column: Column) -> pd.DataFrame:
@@ -155,9 +163,11 @@ def _real(block: pd.DataFrame, column: Column) -> list[str]:
     return [f"{order.iloc[0]['variant']} reach {number(order.iloc[0]['mean'], column)}."]
 
 
-def _elsewhere(order: pd.DataFrame, column: Column, features: str) -> str:
+def _elsewhere(order: pd.DataFrame, column: Column, features: str, alone: bool) -> str:
     """Who is best by another measure; as it is printed, several may be."""
     best = number(order.iloc[0]["mean"], column)
+    if alone:
+        return f"{column.heading.format(features=features)} {best} ({column.better} is better)"
     alike = [row["variant"] for _, row in order.iterrows() if number(row["mean"], column) == best]
     names = " and ".join(alike) if len(alike) < 3 else f"{len(alike)} variants"
     return f"{column.heading.format(features=features)} ({column.better}): {names}, {best}"

@@ -21,7 +21,7 @@ NFE_LABEL = "network evaluations an image (NFE)"
 
 
 def charts(plan: Plan, metrics: Sequence[dict]) -> list[dict]:
-    """The task's plots.
+    """The task's plots, but those of which nothing was measured.
 
     Args:
         plan: of the experiment.
@@ -33,7 +33,8 @@ def charts(plan: Plan, metrics: Sequence[dict]) -> list[dict]:
         images, which have no x), ``points`` of x, y, and their deviations over seeds or None.
     """
     features = feature_label(metrics[0]["extractor"])
-    return [_chart(plan, plot, metrics, features) for plot in plan.task.plots]
+    drawn = [_chart(plan, plot, metrics, features) for plot in plan.task.plots]
+    return [chart for chart in drawn if chart["series"]]
 
 
 def curves(plan: Plan) -> list[dict]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
@@ -42,6 +42,7 @@ SCRIPTS = (
     "plot.js",
     "charts.js",
 )
+WITHOUT_REFERENCE = {"frechet_distance": "vendi_score", "memorisation": "near_copies"}
 FILES = Path(__file__).parent / "templates"
 
 
@@ -61,6 +62,7 @@ def write_page(plan: Plan) -> Path:
     sprites = Sprites()
     training, strips = image_rows(plan, measured, sprites)
     contents = [content for _, content in measured]
+    drawn = charts(plan, contents)
     data = {
         "blocks": [
             {"title": block_title(*block), **pictures}
@@ -69,7 +71,7 @@ def write_page(plan: Plan) -> Path:
         "variants": _variants(plan, contents),
         "strips": strips,
         "rows": [_row(plan, row, content) for row, content in measured],
-        "charts": charts(plan, contents),
+        "charts": drawn,
         "curves": curves(plan),
         "sides": sprites.sides,
     }
@@ -82,6 +84,7 @@ def write_page(plan: Plan) -> Path:
         css=_read(STYLES),
         script=_read(SCRIPTS),
         plan=plan,
+        plots=bool(drawn),
         **numbers,
     )
     summary = _template("summary.rst").render(title=title, **numbers)
@@ -150,24 +153,30 @@ def _numbers(plan: Plan, contents: Sequence[dict]) -> dict:
     rows = comparison(metrics, list(plan.config.variants), task.papers)
     columns = measured_columns(rows)
     features = feature_label(rows["extractor"].iloc[0])
-    found = findings(rows, [c for c in columns if c.name in _main(task)], features)
+    main = _main(task, columns)
+    found = findings(rows, [column for column in columns if column.name in main], features)
     laid_out = table(rows, task)
     return {
         "table": laid_out,
-        "heads": [_head(column, task, features) for column in columns],
+        "heads": [_head(column, main, features) for column in columns],
         "papers": list(task.papers.values()),
         "findings": found,
         "answer": headline(found, task.mean_of_targets),
     }
 
 
-def _main(task: type[Task]) -> set[str]:
-    """The columns that are shown at first: what the task draws plots of, and the cost."""
+def _main(task: type[Task], columns: Sequence[Column]) -> set[str]:
+    """The columns that are shown at first: what the task draws plots of, and the cost.
+
+    What needs held-out images gives way to its like that does not, where there are none.
+    """
     drawn = {name for plot in task.plots for name in (plot.x, plot.y)}
-    return drawn | {column.name for column in SHOWN_COSTS}
+    measured = {column.name for column in columns}
+    without = {other for name, other in WITHOUT_REFERENCE.items() if name in drawn - measured}
+    return drawn | without | {column.name for column in SHOWN_COSTS}
 
 
-def _head(column: Column, task: type[Task], features: str) -> dict:
+def _head(column: Column, main: Container[str], features: str) -> dict:
     metric = METRICS.get(column.name)
     function = metric and metric.function
     about = inspect.getdoc(function) if inspect.isfunction(function) else None
@@ -176,6 +185,6 @@ def _head(column: Column, task: type[Task], features: str) -> dict:
         "arrow": ARROWS[column.better].strip(),
         "better": column.better,
         "note": column.note,
-        "main": column.name in _main(task),
+        "main": column.name in main,
         "about": (about or "").split("\n")[0],
     }

@@ -26,5 +26,5 @@ function showCurves() {
   document.getElementById("curves").replaceChildren(...(drawn.length ? drawn : [none]));
 }
 
-watch(showPlots);
+if (DATA.charts.length) watch(showPlots);
 watch(showCurves);

@@ -10,7 +10,7 @@ const nameOf = (axis) => axis.label.split(", ")[0];
 function scale(values, log, from, to, start) {
   const by = log ? Math.log10 : (value) => value;
   let low = by(Math.min(...values)), high = by(Math.max(...values));
-  const margin = (high - low || Math.abs(high) * 0.2 || 1) * 0.06;
+  const margin = high > low ? (high - low) * 0.06 : Math.abs(high) * 0.5 || 1;
   low = start === undefined ? low - margin : by(start);
   high += margin;
   const place = (value) => from + ((by(value) - low) / (high - low)) * (to - from);
