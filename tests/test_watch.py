@@ -69,10 +69,10 @@ def test_a_training_on_its_way_tells_what_its_log_does(on_its_way, folder):
     one = states(folder)["FT", 0]
     assert (one.state, one.iteration, one.total) == (RUNNING, 4, 6)
     assert one.losses == {"denoising": float(rows[-1]["denoising"])}
-    seconds = float(rows[-1]["seconds"]) - float(rows[0]["seconds"])
-    if seconds:
-        assert one.images_per_second == pytest.approx(3 * 4 / seconds)
-        assert one.seconds_left == pytest.approx(2 * seconds / 3)
+    pace = json.loads((folder / FT / "state/pace.json").read_text())
+    assert (pace["lines"], pace["iterations"]) == (3, 3)
+    assert one.images_per_second == pytest.approx(3 * 4 / pace["seconds"])
+    assert one.seconds_left == pytest.approx(2 * pace["seconds"] / 3)
     assert one.grid == folder / FT / "samples/000004.png"
     assert states(folder)["FT-DMD2", 0].needs == ("FT",)
 
@@ -103,12 +103,14 @@ def test_an_ended_training_is_done_and_others_wait_for_it_no_more(on_its_way, fo
 
 
 @pytest.mark.parametrize("kept", [0, 5, 30, 40, 41, 60, -1])
-def test_half_written_files_harm_nothing(on_its_way, folder, kept, capsys):
+def test_half_written_files_harm_nothing(on_its_way, folder, kept):
     log = folder / FT / "state/training.csv"
     text = log.read_bytes()
     log.write_bytes(text[:kept])
     complete = max(0, log.read_bytes().count(b"\r\n") - 1)
-    assert states(folder)["FT", 0].iteration == complete
+    (folder / FT / "state/pace.json").write_text('{"lines": 3, "iter')
+    one = states(folder)["FT", 0]
+    assert (one.state, one.iteration, one.images_per_second) == (RUNNING, complete, None)
     (folder / FT / "training.json").write_text('{"seco')
     assert states(folder)["FT", 0].state == DONE
     assert main(["watch", str(folder), "--once"]) == 0

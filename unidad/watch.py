@@ -10,9 +10,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -25,14 +23,14 @@ from unidad.errors import UserError
 from unidad.experiment.load import load_config
 from unidad.plan import Plan
 from unidad.style import block_title
+from unidad.training.log import PACE
 
 DONE, RUNNING, STOPPED, WAITING = "done", "running", "stopped", "waiting"
 ORDER = (RUNNING, STOPPED, DONE, WAITING)
 COLORS = {DONE: "green", RUNNING: "bold cyan", STOPPED: "red", WAITING: "dim"}
-RECENT_LINES = 10
-"""Speed is that of the last lines of a log."""
-SILENT_LINES, SILENT_SECONDS = 10, 120.0
-"""A run that logged nothing for as long as so many lines take, and so long, has stopped."""
+SILENT_LINES, SILENT_SECONDS, FIRST_SECONDS = 10, 120.0, 600.0
+"""A run that logged nothing for as long as so many lines take, and so long, has stopped; before its
+pace is known, one that logged nothing for FIRST_SECONDS."""
 PERIOD = 2.0
 """Seconds between two looks."""
 
@@ -48,8 +46,8 @@ class Progress:
         seed: of the training.
         state: DONE, RUNNING, STOPPED or WAITING.
         iteration, total: how far it is.
-        seconds: trained so far.
-        images_per_second: None where it is not known yet.
+        seconds: of the whole training, as its cost is measured: on a CPU, of the processor.
+        images_per_second, seconds_left: by the clock; None where it is not known yet.
         losses: name → value of the last line; gradient norms left out.
         grid: the last images that it drew on its way.
         needs: labels of what is to end first.
@@ -113,33 +111,37 @@ def _look(folder: Path, key: str, spec: RunSpec, now: float) -> Progress:
     start = Progress(key, block, spec.label, spec.seed, WAITING, 0, total)
     grid = max(run.glob("samples/*.png"), default=None)
     if (run / "training.json").exists():
-        seconds = _seconds(run / "training.json")
+        seconds = _json(run / "training.json").get("seconds", 0.0)
         return replace(start, state=DONE, iteration=total, seconds=seconds, grid=grid)
     log = run / "state/training.csv"
     age = _age(log, now)
     if age is None:
         return start
-    lines = _lines(log)
+    lines, pace = _lines(log), _json(run / "state" / PACE)
+    start = replace(start, state=STOPPED if age > _patience(pace) else RUNNING)
     if not lines:
-        return replace(start, state=RUNNING if age < SILENT_SECONDS else STOPPED)
+        return start
+    last = lines[-1]
+    done = int(last["iteration"])
     return replace(
         start,
-        state=RUNNING if age < _patience(lines) else STOPPED,
+        iteration=done,
         grid=grid,
-        **_pace(lines, total, spec.variant.training.batch_size),
+        losses={name: value for name, value in last.items() if _is_loss(name)},
+        **_speed(pace, max(0, total - done), spec.variant.training.batch_size),
     )
 
 
-def _pace(lines: Sequence[dict[str, float]], total: int, batch_size: int) -> dict:
-    last, pace = lines[-1], _seconds_an_iteration(lines)
-    named = {name: value for name, value in last.items() if name not in ("iteration", "seconds")}
-    return {
-        "iteration": int(last["iteration"]),
-        "seconds": last["seconds"],
-        "images_per_second": batch_size / pace if pace else None,
-        "seconds_left": pace * max(0, total - last["iteration"]) if pace else None,
-        "losses": {name: value for name, value in named.items() if not name.endswith("_norm")},
-    }
+def _is_loss(name: str) -> bool:
+    return name not in ("iteration", "seconds") and not name.endswith("_norm")
+
+
+def _speed(pace: dict, left: int, batch_size: int) -> dict:
+    iterations, seconds = pace.get("iterations", 0), pace.get("seconds", 0)
+    if not iterations or not seconds:
+        return {}
+    rate = iterations / seconds
+    return {"images_per_second": batch_size * rate, "seconds_left": left / rate}
 
 
 def _lines(log: Path) -> list[dict[str, float]]:
@@ -159,18 +161,11 @@ def _lines(log: Path) -> list[dict[str, float]]:
     return found
 
 
-def _seconds_an_iteration(lines: Sequence[dict[str, float]]) -> float | None:
-    """Of the last lines; of one line, since the start."""
-    first = {"iteration": 0.0, "seconds": 0.0} if len(lines) < 3 else lines[-RECENT_LINES:][0]
-    steps = lines[-1]["iteration"] - first["iteration"]
-    seconds = lines[-1]["seconds"] - first["seconds"]
-    return seconds / steps if steps > 0 and seconds > 0 else None
-
-
-def _patience(lines: Sequence[dict[str, float]]) -> float:
+def _patience(pace: dict) -> float:
     """Seconds of silence that a run may need: it also draws grids and writes checkpoints."""
-    times = [0.0, *(line["seconds"] for line in lines)]
-    return max(SILENT_SECONDS, SILENT_LINES * median(b - a for a, b in pairwise(times)))
+    if not pace.get("lines"):
+        return FIRST_SECONDS
+    return max(SILENT_SECONDS, SILENT_LINES * pace["seconds"] / pace["lines"])
 
 
 def _age(path: Path, now: float) -> float | None:
@@ -180,11 +175,12 @@ def _age(path: Path, now: float) -> float | None:
         return None
 
 
-def _seconds(summary: Path) -> float:
+def _json(path: Path) -> dict:
+    """What a file holds; nothing where it cannot be read."""
     try:
-        return float(json.loads(summary.read_text())["seconds"])
-    except (OSError, KeyError, TypeError, ValueError):
-        return 0.0
+        return dict(json.loads(path.read_bytes()))
+    except (OSError, TypeError, ValueError):
+        return {}
 
 
 def table_of(found: Sequence[Progress]) -> Table:
@@ -221,7 +217,7 @@ def _alike(found: Sequence[Progress]) -> list[list[Progress]]:
 def _said(alike: Sequence[Progress]) -> str:
     one = alike[0]
     if one.state == DONE:
-        return f"took {' and '.join(duration(other.seconds) for other in alike)}"
+        return f"{' and '.join(duration(other.seconds) for other in alike)} of training"
     if one.state == WAITING:
         return f"for {', '.join(one.needs)}" if one.needs else ""
     return ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in one.losses.items())

@@ -1,20 +1,27 @@
-"""The training log."""
+"""The training log, and how fast a run is by the clock."""
 
 from __future__ import annotations
 
 import csv
-from collections import defaultdict
+import time
+from collections import defaultdict, deque
 from pathlib import Path
 
 from torch import Tensor
 
-from unidad.files import atomic_file
+from unidad.files import atomic_file, write_json
+
+PACE = "pace.json"
+RECENT_LINES = 10
+"""A run's pace is that of its last lines."""
 
 
 class TrainingLog:
     """Means of losses and logs since the last line, as CSV.
 
-    Its state belongs into a checkpoint: a resumed run's log then is an uninterrupted one's.
+    Its state belongs into a checkpoint: a resumed run's log then is an uninterrupted one's. Beside
+    it stands `pace.json`: how many lines, iterations and seconds of the clock are between its last
+    lines.
     """
 
     def __init__(self, path: Path):
@@ -22,6 +29,7 @@ class TrainingLog:
         self._sums: dict[str, list[float]] = defaultdict(list)
         self._columns = ["iteration", "seconds"]
         self._rows: list[dict] = []
+        self._times: deque[tuple[int, float]] = deque(maxlen=RECENT_LINES)
 
     @property
     def lines(self) -> dict:
@@ -65,6 +73,10 @@ class TrainingLog:
         else:
             with open(self.path, "a", newline="") as file:
                 csv.DictWriter(file, self._columns).writerow(row)
+        self._times.append((iteration, time.monotonic()))
+        (first, began), (last, ended) = self._times[0], self._times[-1]
+        pace = {"lines": len(self._times) - 1, "iterations": last - first}
+        write_json(self.path.with_name(PACE), pace | {"seconds": round(ended - began, 3)})
 
     def _rewrite(self) -> None:
         with atomic_file(self.path) as partial, open(partial, "w", newline="") as file:
