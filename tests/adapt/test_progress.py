@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from unidad.adapt.progress import JOB_SECONDS, UPDATE_SECONDS, Bar, Step, steps, time_left
+from unidad.adapt.progress import JOB_SECONDS, Bar, Step, steps, time_left
 from unidad.experiment.load import parse_config
 from unidad.plan import Plan
 
@@ -51,7 +51,7 @@ def test_a_training_is_as_far_as_its_log(tmp_path):
 def test_a_training_weighs_what_its_method_takes(parts):
     (training,) = (step for step in parts if step.title == "training Uni-DAD")
     assert training.iterations == 100 * 5
-    assert training.seconds == pytest.approx(JOB_SECONDS + 100 * UPDATE_SECONDS["unidad"])
+    assert training.seconds == pytest.approx(JOB_SECONDS + 100 * 1.65)
 
 
 def test_where_no_terminal_is_every_step_is_a_line_with_the_time_that_is_left(tmp_path, capsys):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +62,8 @@ class DistilledSettings(FewStepSettings):
 
 class Dmd2Settings(DistilledSettings):
     """Distribution matching distillation of one teacher, with a GAN."""
+
+    update_seconds: ClassVar[float] = 1.2
 
     method: Literal["dmd2"]
     teacher: str = SOURCE_TEACHER

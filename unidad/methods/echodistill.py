@@ -84,6 +84,7 @@ class EchoDistillSettings(FewStepSettings):
     """
 
     needs_prompts: ClassVar[bool] = True
+    update_seconds: ClassVar[float] = 1.65
 
     method: Literal["echodistill"]
     student: str = SOURCE_STUDENT

@@ -31,6 +31,7 @@ class FinetuneSettings(MethodSettings):
     """Denoising loss on the real images: FT, and the second stage of DMD2-FT."""
 
     uses_prior: ClassVar[bool] = True
+    update_seconds: ClassVar[float] = 0.13
 
     method: Literal["finetune"]
     nfe: Evaluations = 25

@@ -7,7 +7,7 @@ source teacher. See SPEC section 3; the losses themselves are in `unidad.losses`
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import torch
 from pydantic import model_validator
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 class UniDadSettings(DistilledSettings):
     """Uni-DAD: dual-domain DMD and a multi-head GAN in one stage."""
+
+    update_seconds: ClassVar[float] = 1.65
 
     method: Literal["unidad"]
     dmd_source: bool = True
