@@ -14,6 +14,7 @@ from PIL import Image
 
 from unidad import doctor
 from unidad.doctor import MISSING, NOTE, OK, Finding, examine
+from unidad.features import photo
 
 HASH = "0" * 64
 REMOTE = {"url": "https://server/faces.zip", "sha256": HASH}
@@ -55,6 +56,20 @@ def test_nothing_is_there():
         "missing source_teacher: models/ffhq.pt is not there; docs/paper.md tells where to get it"
     )
     assert "vgg16-397923af.pth is not there; download https://" in findings["weights"].text
+
+
+def test_the_network_for_photographs_is_opened(monkeypatch):
+    pytest.importorskip("timm")
+    pytest.importorskip(photo.PACKAGE)
+    assert (
+        str(found(feature_network="photo")["feature_network"]) == "ok      feature_network: photo"
+    )
+    monkeypatch.setattr(photo, "PACKAGE", "not_installed")
+    finding = found(feature_network="photo")["feature_network"]
+    assert finding.state == MISSING
+    assert finding.text.endswith(
+        "not_installed is not installed; `pip install 'unidad[photo]'` brings it"
+    )
 
 
 def test_everything_is_there():

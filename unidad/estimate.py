@@ -17,7 +17,7 @@ from unidad.tasks.rows import Row
 FLOAT = 4
 ADAM = 3
 """Copies of a trained network in a checkpoint: weights and AdamW's two moments."""
-PUBLISHED_FEATURES, OWN_FEATURES = 2048, 128
+FEATURE_WIDTHS, OWN_FEATURES = {"published": 2048, "photo": 1280}, 128
 
 
 @dataclass
@@ -155,8 +155,7 @@ def _drawing(plan: Plan, evaluations: int, rates: Rates, result: Estimate) -> fl
 
 
 def _bytes_of_image(plan: Plan) -> int:
-    published = plan.config.feature_network == "published"
-    width = PUBLISHED_FEATURES if published else OWN_FEATURES
+    width = FEATURE_WIDTHS.get(plan.config.feature_network, OWN_FEATURES)
     return 3 * plan.config.resolution**2 + FLOAT * width
 
 

@@ -12,7 +12,7 @@ from unidad.errors import UserError
 from unidad.plan import Plan
 
 OK, NOTE, MISSING = "ok", "note", "missing"
-BY_NAME = ("shipped", "train", "published")
+BY_NAME = ("shipped", "train", "published", "photo")
 """Models that are no paths."""
 
 

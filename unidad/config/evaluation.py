@@ -19,6 +19,8 @@ from unidad.config.section import (
 )
 
 MOST_PROMPTS = 10_000
+PHOTO, PHOTO_NETWORK = "photo", "efficientnet-lite0"
+"""What a configuration calls the network for photographs, and its name."""
 
 
 class PublishedFeatures(Section):

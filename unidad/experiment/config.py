@@ -55,8 +55,9 @@ class Config(Section):
     """How the source teacher is trained where source_teacher is train (personalisation: see
     scene_models)."""
     feature_network: Text = "shipped"
-    """shipped, train, published (Inception and LPIPS), or the path of a folder that
-    `unidad train-features` wrote. In personalisation the networks of the protocol synthetic:
+    """shipped, train, published (Inception and LPIPS), photo (EfficientNet-Lite0, trained on
+    ImageNet; of the extra unidad[photo]), or the path of a folder that `unidad train-features`
+    wrote. In personalisation the networks of the protocol synthetic:
     shipped, or train."""
     published_features: PublishedFeatures = PublishedFeatures()
     """Which, where feature_network is published."""

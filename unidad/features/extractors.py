@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unidad.config.evaluation import PublishedFeatures
+from unidad.config.evaluation import PHOTO_NETWORK, PublishedFeatures
 from unidad.config.mistakes import validate
 from unidad.features.contract import Extractor, Together
 from unidad.files import read_json, write_json
@@ -19,7 +19,7 @@ def load_extractor(*folders: str | Path) -> Extractor:
     """The network of a folder, or those of several together; the ``config.json`` tells the kind.
 
     A folder holds a network that was trained here, a CLIP, DINO or DINOv2 in the layout of
-    transformers, or a note of published ones (`save_published`).
+    transformers, or a note of published ones (`save_published`) or of that for photographs.
 
     Raises:
         UserError: a file is missing or unreadable, the weights are of another architecture, or a
@@ -40,6 +40,11 @@ def save_published(which: PublishedFeatures | str, folder: str | Path) -> None:
     write_json(Path(folder) / CONFIG, {PUBLISHED: note})
 
 
+def save_photo(folder: str | Path) -> None:
+    """Write a note for `load_extractor` of the network for photographs, without its weights."""
+    write_json(Path(folder) / CONFIG, {"model_type": PHOTO_NETWORK})
+
+
 # Imports stand in the branches: the libraries behind a kind take longer to import than a row to
 # measure.
 def _load(folder: Path) -> Extractor:
@@ -51,6 +56,10 @@ def _load(folder: Path) -> Extractor:
         from unidad.features.clip import load_clip
 
         return load_clip(folder)
+    if kind == PHOTO_NETWORK:
+        from unidad.features.photo import load_photo_network
+
+        return load_photo_network()
     if kind is not None:
         from unidad.features.vision import load_vision_transformer
 

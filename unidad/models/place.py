@@ -8,9 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from unidad.config.evaluation import PublishedFeatures
+from unidad.config.evaluation import PHOTO, PublishedFeatures
 from unidad.errors import UserError
-from unidad.features.extractors import CONFIG, PUBLISHED, load_extractor, save_published
+from unidad.features.extractors import (
+    CONFIG,
+    PUBLISHED,
+    load_extractor,
+    save_photo,
+    save_published,
+)
 from unidad.files import atomic_folder, read_json
 from unidad.models.adm import import_adm
 from unidad.models.recipes import AdmImport, Placing, is_checkpoint
@@ -47,6 +53,10 @@ def place(settings: Placing, out: Path, command: str = "") -> None:
         which = {key: getattr(settings, key) for key in PublishedFeatures.model_fields}
         with atomic_folder(out) as partial:
             save_published(name or PublishedFeatures(**which), partial)
+    elif settings.origin == PHOTO:
+        open_origin(PHOTO)
+        with atomic_folder(out) as partial:
+            save_photo(partial)
     elif is_checkpoint(settings.origin):
         checkpoint = AdmImport(resolution=settings.resolution)
         import_adm(Path(settings.origin), out, checkpoint, command)
@@ -61,7 +71,11 @@ def open_origin(origin: str) -> None:
     Args:
         origin: as in `Placing`, but for published ones.
     """
-    if is_checkpoint(origin):
+    if origin == PHOTO:
+        from unidad.features.photo import load_photo_network  # of an optional extra
+
+        load_photo_network()
+    elif is_checkpoint(origin):
         describe_model(Path(origin))
     else:
         folder = origin_folder(origin)

@@ -28,8 +28,8 @@ class Placing(PublishedFeatures):
 
     origin: str
     """Folder of a model or of a network, guided-diffusion checkpoint (.pt, .safetensors),
-    `shipped:<name>`, `published` (Inception and LPIPS), or `published:<name>` on the Hugging Face
-    hub (CLIP, DINO)."""
+    `shipped:<name>`, `published` (Inception and LPIPS), `published:<name>` on the Hugging Face
+    hub (CLIP, DINO), or `photo` (EfficientNet-Lite0, of the extra of this name)."""
     resolution: Count = 256
     """Of a checkpoint's images, in pixels."""
 
