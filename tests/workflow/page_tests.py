@@ -140,6 +140,14 @@ class TestPage:
             assert not any("seed 1" in name for name in rows.all_inner_texts())
             page.locator("#choice select[name=seed]").select_option("all")
             assert (rows.count(), lines.count()) == (2 * shown[0], 2 * shown[1])
+            page.locator("#table button.variant", has_text="Uni-DAD").last.click()
+            told = page.locator("#dialog details")
+            assert [said.split(", ")[-1] for said in told.locator("summary").all_inner_texts()] == [
+                "seed 0",
+                "seed 1",
+            ]
+            assert told.locator("dl").first.is_visible()
+            assert not told.locator("dl").last.is_visible()
 
     def test_a_click_on_a_heading_sorts_the_table(self, smoke):
         with opened(smoke / "index.html") as page:

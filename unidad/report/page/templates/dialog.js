@@ -41,10 +41,8 @@ function origins(row) {
 }
 
 function showOrigins(title, rows) {
-  const several = rows.length > 1;
-  const parts = rows.flatMap((row) => [
-    several ? make("h3", {}, `${row.block}${nfeText(row.nfe)}${seedText(row.seed)}`) : null,
-    ...origins(row),
-  ]);
+  const named = (row) => `${row.block}${nfeText(row.nfe)}${seedText(row.seed)}`;
+  const parts = rows.length < 2 ? rows.flatMap(origins) : rows.map((row, place) =>
+    make("details", { open: place === 0 }, make("summary", {}, named(row)), ...origins(row)));
   open(title, make("p", {}, "How these numbers were made. Paths start at the project's folder."), ...parts);
 }
