@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from PIL import Image
 from safetensors.torch import load_file
 
+from unidad.data.contact_sheet import contact_sheet
+from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.models.export import export_run
 from unidad.networks.folder import WEIGHTS_NAME
@@ -74,6 +77,23 @@ def test_the_card_tells_what_it_is(run, tmp_path):
         "- exported by: `unidad export run`",
         f"- sha256 of {WEIGHTS_NAME}: `{hashlib.sha256(weights.read_bytes()).hexdigest()}`",
     } <= set(lines)
+
+
+def test_the_card_names_the_training_images_by_hash_and_shows_samples(run, make_spec, tmp_path):
+    export_run(run, tmp_path / "my-student")
+    card = (tmp_path / "my-student" / "README.md").read_text()
+    images = ImageSet.load(make_spec("dmd2").data).images
+    assert len(images) == 6
+    for number, image in enumerate(images):
+        digest = hashlib.sha256(image.tobytes()).hexdigest()
+        assert f"- sha256 of training image {number}'s pixels: `{digest}`\n" in card
+    assert "- batch size: 2\n" in card
+    assert str(tmp_path) not in card
+    assert "![What it draws](samples.png)" in card
+    drawn = sample(load_image_model(run / "model"), 16, 0, progress=False)[0].images
+    with Image.open(tmp_path / "my-student" / "samples.png") as shown:
+        expected = contact_sheet({"samples, seed 0": drawn})
+        assert np.array_equal(np.asarray(shown), np.asarray(expected))
 
 
 def test_the_card_s_commands_draw(run, tmp_path, monkeypatch):

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from PIL import Image
+
 from unidad.files import atomic_folder, sha256
 from unidad.networks.registry import model_weights
 from unidad.sampling import ImageModel
+
+SAMPLES = "samples.png"
 
 
 def write_model(
@@ -16,6 +20,7 @@ def write_model(
     facts: Mapping[str, object],
     command: str,
     drawing: str,
+    samples: Image.Image | None = None,
 ) -> None:
     """Write a model folder and its card, ``README.md``.
 
@@ -25,6 +30,7 @@ def write_model(
         facts: what the card tells, in reading order.
         command: what was typed.
         drawing: how to draw with the model, see `Backbone.HOW_TO_DRAW`.
+        samples: a picture of what it draws, for the card.
     """
     with atomic_folder(out) as partial:
         save(partial)
@@ -35,8 +41,11 @@ def write_model(
             f"sha256 of {weights.name}": f"`{sha256(weights)}`",
         }
         rows = "\n".join(f"- {key}: {value}" for key, value in facts.items())
-        name = out.resolve().name
-        card = f"# {name}\n\n{rows}\n\n{drawing.replace('NAME', name)}"
+        name, shown = out.resolve().name, ""
+        if samples is not None:
+            samples.save(partial / SAMPLES)
+            shown = f"\n![What it draws]({SAMPLES})\n"
+        card = f"# {name}\n\n{rows}\n\n{drawing.replace('NAME', name)}{shown}"
         (partial / "README.md").write_text(card)
 
 

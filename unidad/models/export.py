@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from diffusers import EulerDiscreteScheduler
 
+from unidad.data.contact_sheet import contact_sheet
 from unidad.files import read_json, write_json
 from unidad.models.card import saving, write_model
 from unidad.networks.registry import load_backbone
@@ -20,7 +21,10 @@ from unidad.networks.text_to_image_folder import (
     load_text_encoder,
     save_pipeline,
 )
-from unidad.sampling import load_image_model
+from unidad.sampling import load_image_model, sample
+
+SAMPLES = 16
+"""Images on the card of a model that draws from noise alone."""
 
 
 def export_run(run: Path, out: Path, dtype: str = "float32", command: str = "") -> None:
@@ -38,26 +42,35 @@ def export_run(run: Path, out: Path, dtype: str = "float32", command: str = "") 
     summary = read_json(run / "training.json", "no finished run is here; train it to its end")
     if is_text_to_image(run / "model"):
         save = functools.partial(_copy_text_to_image, run / "model", dtype=getattr(torch, dtype))
+        samples = None
         drawing = TextToImageUNet.HOW_TO_DRAW.format(
             nfe=summary["nfe"], guidance_scale=summary["guidance_scale"]
         )
     else:
         model = load_image_model(run / "model")
+        drawn = sample(model, SAMPLES, 0, progress=False)[0].images
+        samples = contact_sheet({"samples, seed 0": drawn})
         save, drawing = saving(model, dtype), model.network.HOW_TO_DRAW
-    write_model(save, out, _facts_of_run(summary, dtype), command, drawing)
+    write_model(save, out, _facts_of_run(summary, dtype), command, drawing, samples)
 
 
 def _facts_of_run(summary: dict, dtype: str) -> dict[str, object]:
+    hashes = summary.get("training_images") or []
+    few = {f"sha256 of training image {i}'s pixels": f"`{h}`" for i, h in enumerate(hashes)}
     return {
         "method": summary.get("method"),
         "trained on": f"{summary.get('target')}, shots {summary.get('shots') or 'all'}",
         "seed": summary.get("seed"),
         "student updates": f"{summary['updates']['student']:,}",
         "training images seen": f"{summary.get('images_seen', 0):,}",
+        "batch size": summary.get("batch_size"),
+        "learning rate": summary.get("learning_rate"),
         "training time": f"{summary['seconds'] / 60:.0f} minutes",
         "parameters": f"{summary['parameters']:,}, stored as {dtype}",
         "network evaluations an image": summary.get("nfe"),
+        "licence": "that of the model which it was trained from, and of the training images",
         "commit": summary.get("commit"),
+        **few,
     }
 
 

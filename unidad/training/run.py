@@ -104,9 +104,20 @@ def _about(spec: RunSpec) -> dict:
         "seed": spec.seed,
         "batch_size": training.batch_size,
         "images_seen": training.student_updates * training.batch_size,
+        "learning_rate": training.learning_rate,
+        "training_images": _hashes(spec),
         **made(),
         **({} if text is None else {"guidance_scale": text.guidance_scale if guided else 0}),
     }
+
+
+def _hashes(spec: RunSpec) -> list[str] | None:
+    """SHA-256 of the pixels of each of a few images; None of a source set."""
+    if spec.shots is None:
+        return None
+    return [
+        hashlib.sha256(image.tobytes()).hexdigest() for image in ImageSet.load(spec.data).images
+    ]
 
 
 def export(network: Backbone, spec: RunSpec, folder: Path, text: TextEncoder | None = None) -> None:
