@@ -149,3 +149,30 @@ def test_nothing_but_a_finished_run_is_exported(run, tmp_path):
     with pytest.raises(UserError, match="weights are missing"):
         export_run(run, tmp_path / "export", "float32")
     assert not list(tmp_path.glob("export*"))
+
+
+@pytest.mark.parametrize("layers", ["attention", "all"])
+def test_diffusers_loads_the_adapters_into_the_pipeline_they_started_from(
+    make_subject_spec, tmp_path, layers
+):
+    """The U-Net then predicts what the merged one does."""
+    spec = make_subject_spec(
+        "finetune",
+        {"student_updates": 3, "learning_rate": 0.05},
+        {"lora": {"rank": 2, "layers": layers}},
+    )
+    train(spec, tmp_path / "run", progress=False)
+    base = StableDiffusionPipeline.from_pretrained(spec.student)
+    inputs = (torch.randn(2, base.unet.config.in_channels, 8, 8), torch.tensor([500, 20]))
+    context = torch.randn(2, 5, base.unet.config.cross_attention_dim)
+
+    def predicted(pipeline):
+        with torch.no_grad():
+            return pipeline.unet(*inputs, context).sample
+
+    before = predicted(base)
+    export_run(tmp_path / "run", tmp_path / "export")
+    base.load_lora_weights(tmp_path / "export" / "adapter")
+    merged = predicted(StableDiffusionPipeline.from_pretrained(tmp_path / "run" / "model"))
+    assert torch.dist(before, merged) > 0.01
+    torch.testing.assert_close(predicted(base), merged, rtol=1e-4, atol=1e-4)

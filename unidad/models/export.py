@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 from pathlib import Path
 
 import torch
@@ -23,6 +24,8 @@ from unidad.networks.text_to_image_folder import (
 )
 from unidad.sampling import load_image_model, sample
 
+ADAPTERS = "adapter"
+"""Folder of a run, and of its export, with the adapters alone, unmerged."""
 SAMPLES = 16
 """Images on the card of a model that draws from noise alone."""
 
@@ -82,5 +85,7 @@ def _copy_text_to_image(folder: Path, out: Path, dtype: torch.dtype) -> None:
     for model in (network.unet, network.codec.vae, text.model):
         model.to(dtype)
     save_pipeline(assemble(network, text, scheduler), out)
+    if (folder.parent / ADAPTERS).is_dir():
+        shutil.copytree(folder.parent / ADAPTERS, out / ADAPTERS)
     config = out / "text_encoder" / "config.json"  # where transformers, unlike diffusers, looks
     write_json(config, read_json(config, LAYOUT) | {"dtype": "float32"})

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Layers = Literal["attention", "keys_and_values", "all"]
 Model = TypeVar("Model", bound=nn.Module)
 
 ADAPTER = ".lora_"
 """Part of the names of an adapter's weights."""
+ADAPTER_FILE = "pytorch_lora_weights.safetensors"
+"""Where `load_lora_weights` of diffusers looks for adapters."""
 
 
 def add_lora(model: nn.Module, rank: int, names: Sequence[str] | None = None) -> list[nn.Parameter]:
@@ -72,3 +74,19 @@ def merged_lora(model: Model) -> Model:
             layer.merge(safe_merge=True)
             merged.set_submodule(name, layer.get_base_layer())
     return merged
+
+
+def adapter_weights(model: nn.Module) -> dict[str, Tensor]:
+    """The adapters of a U-Net under kohya's names, which diffusers and ComfyUI read.
+
+    Two matrices for each layer, ``lora_unet_<layer>.lora_down.weight`` and ``.lora_up.weight``, and
+    ``.alpha``, the rank, for a scale of 1.
+    """
+    from diffusers.utils import convert_state_dict_to_kohya
+
+    state = {
+        f"unet.{name.replace('.default.', '.')}": tensor.contiguous()
+        for name, tensor in model.state_dict().items()
+        if ADAPTER in name
+    }
+    return convert_state_dict_to_kohya(state)

@@ -16,10 +16,12 @@ from unidad.errors import UserError
 from unidad.files import atomic_folder, sha256, write_json
 from unidad.networks.backbone import Backbone
 from unidad.networks.folder import WEIGHTS_NAME
+from unidad.networks.lora import ADAPTER_FILE, adapter_weights
 from unidad.networks.patches import FOLDER as CODEC_FOLDER
 from unidad.networks.registry import model_weights
 from unidad.networks.text import TextEncoder
 from unidad.networks.text_to_image_folder import TEXT_WEIGHTS_NAME, load_text_encoder
+from unidad.networks.weights import write_weights
 from unidad.provenance import made
 from unidad.training.build import build_method
 from unidad.training.loop import Trainer
@@ -65,6 +67,7 @@ def train(spec: RunSpec, folder: Path, progress: bool = True) -> dict:
             text = method.text_encoder()
             with atomic_folder(folder / "model") as partial:
                 export(trainer.result, spec, partial, text)
+            _save_adapters(trainer.result, spec, folder / "adapter")
             for name, network in method.companions().items():
                 with atomic_folder(folder / name) as partial:
                     _without_adapters(network, spec).save(partial, text=text)
@@ -130,6 +133,13 @@ def export(network: Backbone, spec: RunSpec, folder: Path, text: TextEncoder | N
     if spec.text_to_image is not None:
         network, text = _without_adapters(network, spec), text or load_text_encoder(spec.student)
     network.save(folder, variant.sampler, variant.nfe, spec.diffusion, text)
+
+
+def _save_adapters(network: Backbone, spec: RunSpec, folder: Path) -> None:
+    """Beside the merged model, the adapters alone, for the pipeline that the run started from."""
+    if spec.text_to_image is not None and spec.text_to_image.lora is not None:
+        with atomic_folder(folder) as partial:
+            write_weights(partial / ADAPTER_FILE, adapter_weights(network.model))
 
 
 def _without_adapters(network: Backbone, spec: RunSpec) -> Backbone:
