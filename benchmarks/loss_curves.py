@@ -9,6 +9,7 @@ and writes `losses_<variant>.png`, one for every variant but the first.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from unidad.config.names import slug
-from unidad.report.plots import save
+from unidad.files import atomic_file
 from unidad.style import CONTROL_COLOR, PALETTE, RC
 
 PANELS = {
@@ -68,8 +69,8 @@ def figure(runs: dict[str, Path]) -> Figure:
     Args:
         runs: label → folder, of the run that went well and of one that did not.
     """
-    made = Figure(figsize=(10, 5.2), layout="constrained")
-    above, below = made.subfigures(2, 1, height_ratios=(2.4, 1.3))
+    made = Figure(figsize=(10, 4.2), layout="constrained")
+    above, below = made.subfigures(2, 1, height_ratios=(3, 1))
     panels = above.subplots(1, len(PANELS))
     for (label, folder), color in zip(runs.items(), (CONTROL_COLOR, PALETTE[5]), strict=True):
         log = pd.read_csv(folder / "training.csv")
@@ -86,6 +87,15 @@ def figure(runs: dict[str, Path]) -> Figure:
     return made
 
 
+def save(made: Figure, path: Path) -> None:
+    """Write a PNG of 100 dots an inch and 96 colours: enough for curves, and small."""
+    whole = io.BytesIO()
+    with mpl.rc_context(RC):
+        made.savefig(whole, format="png", dpi=100)
+    with atomic_file(path) as partial:
+        Image.open(whole).convert("RGB").quantize(96).save(partial, "PNG", optimize=True)
+
+
 def _updates(folder: Path, log: pd.DataFrame) -> pd.Series:
     about = json.loads((folder / "training.json").read_text())
     return log["iteration"] * about["updates"]["student"] / about["iterations"]
@@ -100,13 +110,13 @@ def _name_the_dashes(axes: mpl.axes.Axes, columns: Sequence[str]) -> None:
 
 
 def _show_images(part: mpl.figure.SubFigure, runs: dict[str, Path]) -> None:
-    rows = part.subplots(len(runs), 1)
+    columns = part.subplots(1, len(runs))
     for axes, (label, folder), color in zip(
-        rows, runs.items(), (CONTROL_COLOR, PALETTE[5]), strict=True
+        columns, runs.items(), (CONTROL_COLOR, PALETTE[5]), strict=True
     ):
         axes.imshow(_strip(max((folder / "samples").glob("*.png"))))
         axes.set_axis_off()
-        axes.set_title(label, color=color, loc="left", fontsize=9)
+        axes.set_title(label, color=color, loc="left", fontsize=10)
 
 
 def _strip(path: Path) -> np.ndarray:

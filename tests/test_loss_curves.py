@@ -79,7 +79,7 @@ def test_one_figure_for_every_run_but_the_first(tmp_path, capsys):
     (path,) = (tmp_path / "figures").iterdir()
     assert path.name == "losses_goes_wrong.png"
     assert capsys.readouterr().out.strip() == str(path)
-    assert Image.open(path).width == 1500
+    assert Image.open(path).width == 1000
 
 
 def test_a_strip_is_the_grid_s_first_images_in_their_own_size(tmp_path):
