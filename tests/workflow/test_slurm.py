@@ -19,7 +19,7 @@ OPTIONS = (
 ON_GPU = {"train_source_teacher", "train", "sample", "features", "trajectory"}
 ON_CPU = {
     *("prepare_source", "prepare_target", "contact_sheet", "place"),
-    *("evaluate", "report"),
+    *("evaluate", "report", "page"),
 }
 ROUTES = ("alone", "told", "cancelled", "overtime")
 pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
