@@ -14,7 +14,14 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+)
 
 from unidad.files import atomic_file
 from unidad.metrics.registry import METRICS
@@ -147,6 +154,7 @@ def _on_the_way(
             axes.set_xlim(left=0)
         else:
             axes.margins(0.08)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         if plot.logarithmic:
             _logarithmic(axes)
     _label_left(panels, _label(plot.y, features))
