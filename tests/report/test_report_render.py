@@ -163,5 +163,4 @@ def test_there_is_a_caption_for_everything_shown():
         "quality_updates",
         "table",
         "training_curves",
-        "workflow",
     ]
