@@ -3,11 +3,8 @@
 import re
 import subprocess
 from collections import defaultdict
-from pathlib import Path
-from signal import SIGTERM
 
 import pandas as pd
-import psutil
 import pytest
 import torch
 import yaml
@@ -129,20 +126,21 @@ def trainings(checkout):
 
 
 def stop_on_the_way(folder, before):
-    """Each as soon as its log has a line; one stands still until Slurm has told it."""
-    waiting, told = {"told": tell, "cancelled": cancel, "overtime": hold_past_its_time}, []
+    waiting = {"told": tell, "cancelled": cancel, "overtime": hold_past_its_time}
 
     def look():
         for name in list(waiting):
             log = folder / f"{name}/seed0/state/training.csv"
             if log.exists() and log.read_text().count("\n") > 1:
                 waiting.pop(name)(job_of(name, submissions(before))[-1]["JobId"])
-        if not told and SIGTERM in pending("/told/"):
-            told.append(job_of("told", submissions(before))[-1]["JobId"])
-            slurm("scancel", "--signal=CONT", *told)
-        return told and not waiting
+        return not waiting
 
-    wait_until(look, 1800, "lines in the logs of the trainings, and Slurm's SIGTERM")
+    wait_until(look, 1800, "lines in the logs of the trainings")
+
+
+def tell(job):
+    """What `--signal=TERM@120` of the profile does two minutes before a job's time is over."""
+    slurm("scancel", "--signal=TERM", job)
 
 
 def cancel(job):
@@ -153,23 +151,6 @@ def hold_past_its_time(job):
     """Slurm looks for jobs out of time twice a minute: stand still until then."""
     slurm("scancel", "--signal=STOP", job)
     slurm("scontrol", "update", f"JobId={job}", "EndTime=now")
-
-
-def tell(job):
-    """Its time is over in less than two minutes, so Slurm tells it; stand still until then."""
-    slurm("scancel", "--signal=STOP", job)
-    slurm("scontrol", "update", f"JobId={job}", "EndTime=now+110")
-
-
-def pending(word):
-    """Signals that wait for the training with this word in its command line."""
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if "train" in words and any(word in part for part in words):
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            mask = int(re.search(r"ShdPnd:\s*([0-9a-f]+)", status)[1], 16)
-            return {number for number in range(1, 65) if mask >> (number - 1) & 1}
-    return set()
 
 
 def job_of(name, submitted):
@@ -198,6 +179,13 @@ def started_at(checkout, name):
     """The iteration at which the last attempt's progress bar began."""
     log = checkout / f"results/stopped/logs/train/babies/shots5/{name}/seed0.log"
     return int(re.search(r"(\d+)/120 \[", log.read_text())[1])
+
+
+def test_the_profile_asks_for_a_signal_where_something_is_trained(checkout):
+    profile = yaml.safe_load((checkout / "profiles/slurm/config.yaml").read_text())
+    asked = {rule for rule, found in profile["set-resources"].items() if "slurm_extra" in found}
+    assert asked == {"train", "train_source", "train_source_teacher"}
+    assert profile["set-resources"]["train"]["slurm_extra"] == "'--signal=TERM@120'"
 
 
 def test_another_attempt_asks_for_more_time(trainings):
