@@ -100,7 +100,7 @@ def launcher(wildcards, resources):
     patient = "trap : TERM HUP; "
     gpus = resources.get("gpu", 0)
     if gpus < 2:
-        return patient + "python -m unidad"
+        return f"{patient}python -m unidad"
     return (
         f"{patient}accelerate launch --multi_gpu --num_processes {gpus} --num_machines 1"
         " --mixed_precision no --dynamo_backend no --main_process_port 0 -m unidad"
