@@ -16,12 +16,13 @@ import contextlib
 import os
 import random
 import shutil
-import signal
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+import psutil
 
 from benchmarks.runner import machine
 from benchmarks.torture_subjects import Subject, subjects
@@ -181,9 +182,12 @@ def start(subject: Subject, folder: Path) -> subprocess.Popen:
 
 
 def kill(process: subprocess.Popen) -> None:
-    """End it and all that it has started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """SIGKILL to it and to all that it has started: a launcher's are in sessions of their own."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        first = psutil.Process(process.pid)
+        for one in [first, *first.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
     process.wait()
 
 
