@@ -110,7 +110,7 @@ def test_only_missing_images_are_drawn(student, tmp_path, monkeypatch):
     Image.fromarray(marked).save(tmp_path / "out" / "00_01.png")
     (tmp_path / "out" / "01_00.png").unlink()
     clock = iter([10.0, 12.5])
-    monkeypatch.setattr(sampling.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(sampling, "now", lambda: next(clock))
     again, _ = draw(student, tmp_path / "out")
     assert np.array_equal(again.images[1], marked)
     assert largest_gap(again.images[3], whole.images[3]) <= 1
@@ -146,7 +146,7 @@ def test_images_of_something_else_are_drawn_anew(student, tmp_path, change):
 def test_cost_by_hand(stable_diffusion, student, tmp_path, monkeypatch):
     """Six images in two batches of 2.5 s; guidance doubles an evaluation, not the decoder."""
     clock = iter([10.0, 12.5, 20.0, 22.5])
-    monkeypatch.setattr(sampling.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(sampling, "now", lambda: next(clock))
     _, cost = draw(student, tmp_path / "out", batch_size=3)
     assert cost["images_per_second"] == 6 / 5
     _, resumed = draw(student, tmp_path / "out")

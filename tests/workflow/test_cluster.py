@@ -22,9 +22,9 @@ def test_the_profile_names_rules_of_the_workflow(checkout):
 @pytest.mark.parametrize(
     ("gpus", "command"),
     [
-        (0, "(python -m unidad train"),
-        (1, "(python -m unidad train"),
-        (2, "(accelerate launch --multi_gpu --num_processes 2 "),
+        (0, "(trap : TERM HUP; python -m unidad train"),
+        (1, "(trap : TERM HUP; python -m unidad train"),
+        (2, "(trap : TERM HUP; accelerate launch --multi_gpu --num_processes 2 "),
     ],
 )
 def test_a_training_is_one_process_a_gpu(checkout, gpus, command):
