@@ -4,7 +4,8 @@
 
 Each subject runs once undisturbed. Then, in turns until the time is over, it is started in a new
 folder, killed (SIGKILL, all its processes) once to four times at random moments and started again
-until it ends; or one bit of what it goes on from is flipped. What comes out must be equal to the
+until it ends; or a bit of what it reads is flipped, some times in a turn, and it runs in a fork of
+this process, which has imported what it needs. What comes out must be equal to the
 undisturbed run's, to the bit, or refused in a line. Everything else is counted as what it is:
 **silent** (another result, exit status 0), **traceback**, or **hung**.
 """
@@ -13,10 +14,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
+import multiprocessing
 import os
 import random
 import shutil
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -25,12 +29,23 @@ from pathlib import Path
 import psutil
 
 from benchmarks.runner import machine
-from benchmarks.torture_subjects import Subject, subjects
+from benchmarks.torture_subjects import UNIDAD, Subject, subjects
+from unidad.cli import main as unidad
 from unidad.files import atomic_file
 from unidad.provenance import commit
 
 OUTCOMES = ("equal", "refused", "silent", "traceback", "hung")
 MOST_KILLS = 4
+FLIPS = 10
+"""Tries in a turn with a flipped bit: they take seconds."""
+IMPORTED = (
+    "unidad.tasks.evaluate",
+    "unidad.training.run",
+    "unidad.sampling",
+    "diffusers.models.unets.unet_2d",
+    "scipy.linalg",
+)
+"""What takes long to import, before the first fork."""
 PATIENCE = 10
 """A run that takes so many times the undisturbed one's seconds, and a minute, hangs."""
 TRACEBACK = "Traceback (most recent call last)"
@@ -52,10 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     shutil.rmtree(options.work, ignore_errors=True)
     chosen = [s for s in subjects(options.work) if not options.only or s.name in options.only]
     campaign = Campaign(options.work.resolve(), random.Random(options.seed))
+    for module in IMPORTED:
+        importlib.import_module(module)
     end = time.monotonic() + 60 * options.minutes
     while time.monotonic() < end:
         for subject in chosen:
-            campaign.once(subject)
+            for _ in range(FLIPS if subject.flipped else 1):
+                campaign.once(subject)
             with atomic_file(options.out) as partial:
                 partial.write_text(campaign.page() + "\n", encoding="utf-8")
     print(campaign.page())
@@ -111,31 +129,24 @@ class Campaign:
         return found
 
     def _disturb(self, subject: Subject, folder: Path, seconds: float, counts: Counter) -> str:
-        """Kill it a few times, or once and flip a bit of what is there; tells what was flipped."""
-        flips = subject.flipped is not None
-        for _ in range(1 if flips else self.draw.randint(1, MOST_KILLS)):
+        """Flip a bit of what it reads, or kill it a few times; tells what was flipped."""
+        if subject.flipped:
+            counts["flips"] += 1
+            return flip(self.draw.choice(subject.flipped(folder)), self.draw)
+        for _ in range(self.draw.randint(1, MOST_KILLS)):
             process = start(subject, folder)
             try:
                 process.wait(self.draw.uniform(0, seconds))
             except subprocess.TimeoutExpired:
-                counts["kills"] += not flips
+                counts["kills"] += 1
             kill(process)
-        files = (
-            sorted(path for path in subject.flipped(folder) if path.stat().st_size) if flips else []
-        )
-        if not files:
-            return ""
-        counts["flips"] += 1
-        return flip(self.draw.choice(files), self.draw)
+        return ""
 
     def _run(self, subject: Subject, folder: Path, patience: float) -> tuple[int | None, str]:
-        process = start(subject, folder)
-        try:
-            process.wait(patience)
-        except subprocess.TimeoutExpired:
-            kill(process)
+        status = (run_forked if subject.flipped else run)(subject, folder, patience)
+        if status is None:
             return None, "no end"
-        return process.returncode, (folder / "said.log").read_text(errors="replace")
+        return status, (folder / "said.log").read_text(errors="replace")
 
     def _judge(
         self, subject: Subject, folder: Path, status: int | None, said: str, expected: str
@@ -179,6 +190,36 @@ def start(subject: Subject, folder: Path) -> subprocess.Popen:
             stderr=said,
             start_new_session=True,
         )
+
+
+def run(subject: Subject, folder: Path, patience: float) -> int | None:
+    """Its exit status; None: it had not ended after `patience` seconds."""
+    process = start(subject, folder)
+    try:
+        return process.wait(patience)
+    except subprocess.TimeoutExpired:
+        kill(process)
+        return None
+
+
+def run_forked(subject: Subject, folder: Path, patience: float) -> int | None:
+    """`run` in a fork of this process."""
+    process = multiprocessing.get_context("fork").Process(target=_inside, args=(subject, folder))
+    process.start()
+    process.join(patience)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        return None
+    return process.exitcode
+
+
+def _inside(subject: Subject, folder: Path) -> None:
+    with open(folder / "said.log", "w") as said:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(said.fileno(), stream.fileno())
+    os.chdir(subject.where(folder))
+    raise SystemExit(unidad(subject.command(folder)[len(UNIDAD) :]))
 
 
 def kill(process: subprocess.Popen) -> None:

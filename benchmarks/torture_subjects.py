@@ -7,8 +7,9 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -44,7 +45,7 @@ class Subject:
         result: a hash of what it made there.
         prepare: put into the folder what it needs.
         where: the folder that it runs in.
-        flipped: files of which a bit is flipped; None where it is killed.
+        flipped: files of which a bit is flipped, none empty; None where it is killed.
     """
 
     name: str
@@ -73,14 +74,17 @@ def subjects(work: Path) -> list[Subject]:
     model = TOY / "runs/babies/shots5/uni-dad/seed0/model"
     trained = [_training(f"train, {name}", [*UNIDAD], spec) for name, spec in specs.items()]
     two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    state = partial(_files, below="run/state")
+    stopped = _stopped(specs["unidad"], work / "stopped")
     return [
         *trained,
         _training("train, two processes", [*two, "-m", "unidad"], specs["unidad"]),
-        _training("train, bit of a checkpoint", [*UNIDAD], specs["unidad"], state),
-        _sampling("sample", model),
-        _sampling("sample, bit of a model", model, partial(_files, below="model")),
-        _features(TOY / "samples/babies/shots5/uni-dad/seed0/nfe2.npz"),
+        _resumed("train, bit of a checkpoint", specs["unidad"], stopped),
+        _sampling("sample", model, 256),
+        _sampling("sample, bit of a model", model, 16, partial(_files, below="model")),
+        _features("features"),
+        _features("features, bit of the images", lambda folder: [folder / "images.npz"]),
+        _features("features, bit of the network", partial(_files, below="network")),
+        _evaluation("evaluate, bit of features"),
         _fetching(work / "served"),
         _reporting(),
     ]
@@ -99,27 +103,41 @@ def _longer(spec: Path, out: Path) -> Path:
     return out.resolve()
 
 
+def _stopped(spec: Path, out: Path) -> Path:
+    """A training that was killed after its first checkpoint."""
+    process = subprocess.Popen([*UNIDAD, "train", str(spec), "--out", str(out), "--quiet"])
+    while process.poll() is None and not list(out.glob("state/*.safetensors")):
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    return out
+
+
 def _files(folder: Path, below: str) -> list[Path]:
-    return [path for path in (folder / below).rglob("*") if path.is_file()]
+    found = sorted((folder / below).rglob("*"))
+    return [path for path in found if path.is_file() and path.stat().st_size]
 
 
-def _training(
-    name: str,
-    program: list[str],
-    spec: Path,
-    flipped: Callable[[Path], list[Path]] | None = None,
-) -> Subject:
+def _training(name: str, program: list[str], spec: Path) -> Subject:
     def command(folder: Path) -> list[str]:
         return [*program, "train", str(spec), "--out", f"{folder}/run", "--quiet"]
 
-    return Subject(name, command, lambda folder: trained(folder / "run"), flipped=flipped)
+    return Subject(name, command, lambda folder: trained(folder / "run"))
+
+
+def _resumed(name: str, spec: Path, stopped: Path) -> Subject:
+    return replace(
+        _training(name, UNIDAD, spec),
+        prepare=lambda folder: shutil.copytree(stopped, folder / "run"),
+        flipped=partial(_files, below="run/state"),
+    )
 
 
 def _sampling(
-    name: str, model: Path, flipped: Callable[[Path], list[Path]] | None = None
+    name: str, model: Path, count: int, flipped: Callable[[Path], list[Path]] | None = None
 ) -> Subject:
     def command(folder: Path) -> list[str]:
-        words = ["sample", f"{folder}/model", "--count", "256", "--seed", "3"]
+        words = ["sample", f"{folder}/model", "--count", str(count), "--seed", "3"]
         return [*UNIDAD, *words, "--out", f"{folder}/out.npz", "--grid", f"{folder}/out.png"]
 
     return Subject(
@@ -131,13 +149,18 @@ def _sampling(
     )
 
 
-def _features(images: Path) -> Subject:
-    def command(folder: Path) -> list[str]:
-        network = TOY / "models/feature_network"
-        words = ["features", str(images), f"--network={network}", "--out", f"{folder}/out.npz"]
-        return [*UNIDAD, *words]
+def _features(name: str, flipped: Callable[[Path], list[Path]] | None = None) -> Subject:
+    def prepare(folder: Path) -> None:
+        shutil.copy(TOY / "samples/babies/shots5/uni-dad/seed0/nfe2.npz", folder / "images.npz")
+        shutil.copytree(TOY / "models/feature_network", folder / "network")
 
-    return Subject("features", command, lambda folder: arrays(folder / "out.npz"))
+    def command(folder: Path) -> list[str]:
+        words = ["features", f"{folder}/images.npz", f"--network={folder}/network"]
+        return [*UNIDAD, *words, "--out", f"{folder}/out.npz"]
+
+    return Subject(
+        name, command, lambda folder: arrays(folder / "out.npz"), prepare, flipped=flipped
+    )
 
 
 def _fetching(served: Path) -> Subject:
@@ -171,6 +194,24 @@ def _reporting() -> Subject:
         lambda folder: reported(folder / TOY),
         lambda folder: shutil.copytree(TOY, folder / TOY, ignore=_measured_alone),
         lambda folder: folder,
+    )
+
+
+def _evaluation(name: str) -> Subject:
+    """A row's metrics, from features and images of which one has a flipped bit."""
+    row = TOY / "specs/metrics/babies/shots5/uni-dad/seed0/nfe2.json"
+    read = [path for path in json.loads(row.read_text()).values() if str(path).endswith(".npz")]
+
+    def command(folder: Path) -> list[str]:
+        return [*UNIDAD, "evaluate", str(row), "--out", f"{folder}/out.json"]
+
+    return Subject(
+        name,
+        command,
+        lambda folder: sha256(folder / "out.json"),
+        lambda folder: shutil.copytree(TOY, folder / TOY, ignore=_measured_alone),
+        lambda folder: folder,
+        flipped=lambda folder: [folder / path for path in read],
     )
 
 
