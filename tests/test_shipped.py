@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from unidad.data.image_set import to_tensor, to_uint8
 from unidad.diffusion.process import add_noise
+from unidad.errors import UserError
 from unidad.experiment.load import load_config
 from unidad.features.clip import load_clip
 from unidad.features.feature_network import load_feature_network
@@ -20,6 +21,7 @@ from unidad.networks.text_to_image_folder import (
     load_codec,
     load_text_encoder,
 )
+from unidad.networks.weights import read_weights
 from unidad.pipeline import UnidadPipeline
 from unidad.shipped import (
     SHIPPED_FEATURE_NETWORK,
@@ -45,7 +47,18 @@ WEIGHTS = {
     SHIPPED_SCENE_NETWORK: "model.safetensors",
     **{SHIPPED / f"synthetic-scenes-{name}": "model.safetensors" for name in CLIPS},
 }
+ALL_WEIGHTS = sorted(SHIPPED.rglob("*.safetensors"))
 SPECS = {"source_teacher": "scenes_source", "source_student": "scenes_student"}
+
+
+@pytest.mark.parametrize("path", ALL_WEIGHTS, ids=lambda path: str(path.relative_to(SHIPPED)))
+def test_a_flipped_bit_of_weights_is_refused(path, tmp_path):
+    data = bytearray(path.read_bytes())
+    data[len(data) * 2 // 3] ^= 1
+    damaged = tmp_path / path.name
+    damaged.write_bytes(data)
+    with pytest.raises(UserError, match="its content has changed since it was written"):
+        read_weights(damaged)
 
 
 @pytest.mark.parametrize("folder", WEIGHTS, ids=lambda folder: folder.name)
