@@ -155,6 +155,7 @@ def test_there_is_a_caption_for_everything_shown():
         "fidelity_updates",
         "grid",
         "nearest",
+        "overview",
         "prompt_updates",
         "quality_copies",
         "quality_diversity",

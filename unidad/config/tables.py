@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from unidad.config.section import DISTINCT, Count, Section, Seed, Text
+from unidad.config.section import DISTINCT, Count, Section, Seed, Text, Whole
 
 
 class TableRow(Section):
@@ -51,6 +51,8 @@ class TableView(Section):
     """A block each; empty: all."""
     seeds: Annotated[tuple[Seed, ...], DISTINCT] = ()
     """Training seeds that count; empty: all."""
+    images: Whole = 0
+    """Columns of each target in grids/<table>.png, a figure of the rows' images; 0: no figure."""
     memory_baseline: Text | None = None
     """The row whose peak memory peak_memory_added is compared with."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from unidad.config.tables import TableView
 from unidad.tasks.plots import Plot
 
 TABLES = tuple(
@@ -35,6 +36,11 @@ def nearest_file(target: str, shots: int | None) -> str:
     return f"grids/nearest_{_block_name(target, shots)}.png"
 
 
+def overview_file(view: str) -> str:
+    """Path, inside the report's folder, of the images of a table that a configuration names."""
+    return f"grids/{view}.png"
+
+
 def view_files(views: Iterable[str]) -> list[str]:
     """Paths, inside the report's folder, of the tables that a configuration names."""
     views = list(views)
@@ -43,7 +49,9 @@ def view_files(views: Iterable[str]) -> list[str]:
 
 
 def report_files(
-    blocks: Iterable[tuple[str, int | None]], plots: Iterable[Plot], views: Iterable[str] = ()
+    blocks: Iterable[tuple[str, int | None]],
+    plots: Iterable[Plot],
+    views: Mapping[str, TableView] = {},
 ) -> list[str]:
     """Every file of a report over these (target, shots), as paths inside its folder.
 
@@ -54,6 +62,7 @@ def report_files(
     names = [*(plot.name for plot in plots), COST_PLOT]
     curves = [training_curves_file(*block) for block in blocks]
     grids = [file(*block) for block in blocks for file in (grid_file, nearest_file)]
+    grids += [overview_file(name) for name, view in views.items() if view.images]
     return [*TABLES, *view_files(views), *map(plot_file, names), *curves, *grids]
 
 

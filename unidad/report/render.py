@@ -25,9 +25,11 @@ from unidad.report.outputs import (
     COST_PLOT,
     grid_file,
     nearest_file,
+    overview_file,
     plot_file,
     training_curves_file,
 )
+from unidad.report.overview import Drawn, write_overview
 from unidad.report.tables import write_tables
 from unidad.report.view_files import write_views
 from unidad.style import Style, block_title, variant_styles
@@ -95,6 +97,11 @@ def write_report(
     styles = styles_of(metrics, order)
     write_tables(metrics, out_dir / "tables", task, order)
     write_views(views or {}, measured, out_dir / "tables", task, *_axes(training_sets))
+    drawn = {Drawn(f.target, f.shots, f.variant): f.path for f in samples}
+    for name, view in (views or {}).items():
+        if view.images:
+            out = out_dir / overview_file(name)
+            write_overview(view, drawn, training_sets, prompts or {}, out)
     _write_plots(metrics, task, styles, out_dir, order)
     for block, training_set in training_sets.items():
         _write_curves(block, training_logs, styles, out_dir)

@@ -5,6 +5,7 @@ from unidad.report.outputs import (
     TABLES,
     grid_file,
     nearest_file,
+    overview_file,
     plot_file,
     training_curves_file,
     view_files,
@@ -62,6 +63,17 @@ rule report:
                 images="nearest to training",
             )
             for block in BLOCKS
+        ],
+        [
+            in_report(
+                overview_file(name),
+                "overview",
+                "Images",
+                target="all",
+                images=view.heading,
+            )
+            for name, view in VIEWS.items()
+            if view.images
         ],
     log:
         f"{ROOT}/logs/report.log",
