@@ -4,7 +4,6 @@ The networks that measure are random ones of the true architecture.
 """
 
 import json
-import shutil
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +15,7 @@ import yaml
 from adm_reference import Adm, random_state
 from checkouts import snakemake
 from PIL import Image
-from random_networks import inception_weights, save_as_published, vgg_weights
+from published_networks import copy_package, random_inception, random_vgg
 
 from unidad.experiment.extend import extended
 from unidad.synthetic.faces import render
@@ -36,37 +35,15 @@ def pictures(path, domain, indices):
             archive.writestr(f"{domain}/{index}.png", file.getvalue())
 
 
-def replace_once(file, old, new):
-    text = file.read_text()
-    assert text.count(old) == 1
-    file.write_text(text.replace(old, new))
-
-
-def random_measuring_networks(folder):
-    """Weights where UNIDAD_WEIGHTS will point to, and their names in the copy of the package.
-
-    A published file is known by the digest in its name, which no random weights have.
-    """
-    weights, features = folder / "weights", folder / "unidad/features"
-    weights.mkdir()
-    inception = save_as_published(inception_weights(), "inception", weights)
-    vgg = save_as_published(vgg_weights(), "vgg16", weights)
-    address = "inception_pytorch.FID_WEIGHTS_URL"
-    replace_once(features / "inception.py", address, f'"https://server.example/{inception}"')
-    address = "VGG16_Weights.IMAGENET1K_V1.url"
-    replace_once(features / "lpips_network.py", address, f'"https://server.example/{vgg}"')
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A clone with a guided-diffusion checkpoint, archives of images, and a smaller experiment."""
     folder = tmp_path_factory.mktemp("paper")
-    for name in ("workflow", "profiles", "envs", "unidad"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", folder)
+    copy_package(folder, ROOT)
     (folder / "models").mkdir()
     torch.save(random_state(ADM), folder / "models/ffhq.pt")
-    random_measuring_networks(folder)
+    random_inception(folder)
+    random_vgg(folder)
     pictures(folder / "data/ffhq.zip", "faces", range(10))
     pictures(folder / "data/train.zip", "babies", range(10))
     pictures(folder / "data/test.zip", "babies", range(22))
