@@ -40,9 +40,9 @@ def test_a_training_is_as_far_as_its_log(tmp_path):
     log = tmp_path / "training.csv"
     step = Step("training", tmp_path / "training.json", 60, log, iterations=200)
     assert step.done() == 0
-    log.write_text("iteration,seconds\n9,1\n49,2\n")
+    log.write_text("iteration,seconds\n10,1\n50,2\n")
     assert step.done() == 0.25
-    log.write_text("iteration,seconds\n9,1\n4")  # while a line is being written
+    log.write_text("iteration,seconds\n10,1\n5")  # while a line is being written
     assert step.done() == 5 / 200
     step.file.write_text("{}")
     assert step.done() == 1
@@ -72,7 +72,7 @@ def test_a_long_step_is_told_of_at_every_tenth(tmp_path, capsys):
     log = tmp_path / "training.csv"
     step = Step("training", tmp_path / "training.json", 6000, log, iterations=100)
     with Bar([step]) as bar:
-        for iteration in (4, 9, 15, 39):
+        for iteration in (5, 10, 16, 40):
             log.write_text(f"iteration,seconds\n{iteration},1\n")
             bar.update()
     shares = [line.split()[0] for line in capsys.readouterr().err.splitlines()]

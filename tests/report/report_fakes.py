@@ -36,7 +36,7 @@ def result(variant="Uni-DAD", seed=0, nfe=3, target="babies", shots=10, **values
         "samples": 2000,
         "extractor": "synthetic-faces",
         "metrics": metrics,
-        "nearest": {"samples": [3, 1], "training": [7, 0]},
+        "nearest": {"samples": [3, 1], "training": [7, 0], "ratios": [0.04, 0.5]},
         "cost": cost,
         "trajectory": trajectory,
     }

@@ -168,10 +168,24 @@ def test_without_a_reference_and_a_domain_what_needs_training_images_is_left(mea
     assert [name for name in METRICS if metrics[name] is not None] == left
 
 
-def test_the_samples_nearest_to_a_training_image_come_first(evidence):
-    """Grey levels 10, 250, 90, 130 beside 0 and 100: distances 10, 150, 10 + 20 and 30 apart."""
+def test_samples_three_times_nearer_to_one_training_image_come_first(evidence):
+    """Grey levels 10, 250, 91, 130 beside 0 and 100: 10 and 90, 150 and 250, 9 and 91, ..."""
     found = evidence(grey(10, 250, 91, 130), grey(0, 100)).nearest_copies(3)
-    assert found == {"samples": [2, 0, 3], "training": [1, 0, 1]}
+    assert found["samples"] == [2, 0, 3]
+    assert found["training"] == [1, 0, 1]
+    assert found["ratios"] == pytest.approx([9 / 91, 10 / 90, 30 / 130])
+
+
+def test_a_far_sample_may_be_likelier_a_copy_than_a_nearer_one(evidence):
+    """48 is 48 from 0 and 52 from 100; 140 is 40 from 100, 20 from 160; 200 is 40 from 160."""
+    found = evidence(grey(48, 140, 200), grey(0, 100, 160)).nearest_copies(3)
+    assert found["samples"] == [2, 1, 0]
+    assert found["ratios"] == pytest.approx([40 / 100, 20 / 40, 48 / 52])
+
+
+def test_of_a_single_training_image_the_nearest_samples_come_first(evidence):
+    found = evidence(grey(10, 250, 91), grey(100)).nearest_copies(2)
+    assert found == {"samples": [2, 0], "training": [0, 0], "ratios": []}
 
 
 def test_too_few_images_give_null(measure):

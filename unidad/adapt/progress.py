@@ -110,7 +110,7 @@ def _last_iteration(log: Path) -> int:
     try:
         with open(log, newline="") as file:
             rows = list(csv.DictReader(file))
-        return int(rows[-1]["iteration"]) + 1
+        return int(rows[-1]["iteration"])
     except (OSError, IndexError, KeyError, TypeError, ValueError):
         return 0
 

@@ -85,6 +85,14 @@ class Nearest(NamedTuple):
     distances: Tensor
     training: Tensor
 
+    @property
+    def ratios(self) -> Tensor | None:
+        """Distance to the nearest over that to the second-nearest, (N,) in [0, 1]; None of one."""
+        if self.distances.shape[1] < 2:
+            return None
+        nearest, second = self.distances.unbind(1)
+        return nearest / second.clamp(min=torch.finfo(second.dtype).tiny)
+
     @classmethod
     def among(cls, squared: Tensor) -> Nearest:
         """Of squared distances (N, k) to all training images."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,7 @@ def comparison_grid(
     out: str | Path,
     training_label: str = "training images",
     headers: Sequence[str] = (),
+    notes: Mapping[int, Sequence[str]] = {},
 ) -> None:
     """Write a PNG: the training images on top, then one labelled row a method.
 
@@ -65,6 +66,7 @@ def comparison_grid(
         out: PNG, written atomically.
         training_label: stands beside the training images.
         headers: what the columns show, such as their prompts; stand above the methods' rows.
+        notes: number of a row → what stands in the lower left corner of each of its images.
 
     Raises:
         UserError: a row's images differ in size from the training images.
@@ -78,6 +80,8 @@ def comparison_grid(
     factor = max(1, round(TILE / training.shape[1]))
     shown = [training, *(images[:columns] for _, images in rows)]
     strips = [sample_grid(enlarge(images, factor), columns, GAP) for images in shown]
+    for row, texts in notes.items():
+        strips[row + 1] = _noted(strips[row + 1], texts, columns)
     labels = [training_label, *(label for label, _ in rows)]
     picture = _labelled(strips, labels, [_wrapped(text) for text in headers])
     with atomic_file(out) as partial:
@@ -97,6 +101,18 @@ def label_width(labels: Sequence[str]) -> int:
     pen = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     font = ImageFont.load_default(size=FONT_SIZE)
     return max(int(np.ceil(pen.multiline_textbbox((0, 0), text, font=font)[2])) for text in labels)
+
+
+def _noted(strip: np.ndarray, texts: Sequence[str], columns: int) -> np.ndarray:
+    """A text, white on black, in the lower left corner of each of a row's images."""
+    picture = Image.fromarray(strip)
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(size=HEADER_SIZE)
+    pitch = (picture.width + GAP) // columns
+    for column, text in enumerate(texts):
+        corner = (column * pitch + 2, picture.height - 2)
+        pen.rectangle(pen.textbbox(corner, text, font, anchor="ld"), fill="black")
+        pen.text(corner, text, "white", font, anchor="ld")
+    return np.asarray(picture)
 
 
 def _wrapped(text: str) -> str:

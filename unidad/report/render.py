@@ -170,13 +170,14 @@ def _write_grid(
 
 
 def _write_nearest(out: Path, training: np.ndarray, samples: Mapping[RunFile, np.ndarray]) -> None:
-    """Of each image set the samples nearest to a training image, and below each that image."""
-    rows = []
+    """Of each image set the likeliest copies, and below each the training image, with the ratio."""
+    rows, notes = [], {}
     for file, images in samples.items():
         nearest = load_metrics([file.metrics])[0]["nearest"]
         rows.append((_row_label(file), images[nearest["samples"]]))
+        notes[len(rows)] = [f"{ratio:.2f}" for ratio in nearest.get("ratios", ())]
         rows.append(("nearest training image", training[nearest["training"]]))
-    comparison_grid(training[:GRID_COLUMNS], rows, GRID_COLUMNS, out)
+    comparison_grid(training[:GRID_COLUMNS], rows, GRID_COLUMNS, out, notes=notes)
 
 
 def _spread(count: int, most: int) -> list[int]:

@@ -111,15 +111,22 @@ class Evidence:
         """Number of the sample that each row of `nearest` is about."""
         return np.arange(len(self.samples))
 
-    def nearest_copies(self, count: int) -> dict[str, list[int]]:
-        """The samples that are nearest to a training image, the nearest first.
+    def nearest_copies(self, count: int) -> dict[str, list]:
+        """The samples likeliest to be copies of a training image, the likeliest first.
+
+        That is by `Nearest.ratios`; of a single training image, by the distance to it.
 
         Returns:
-            ``samples``: their numbers; ``training``: of the image that each is nearest to.
+            ``samples``: their numbers; ``training``: of the image that each is nearest to;
+            ``ratios``: theirs, empty of a single training image.
         """
-        order = self.distances.argsort(stable=True)[:count]
-        samples, training = self.measured_images[order.numpy()], self.nearest.training[order]
-        return {"samples": samples.tolist(), "training": training.tolist()}
+        ratios = self.nearest.ratios
+        order = (self.distances if ratios is None else ratios).argsort(stable=True)[:count]
+        return {
+            "samples": self.measured_images[order.numpy()].tolist(),
+            "training": self.nearest.training[order].tolist(),
+            "ratios": [] if ratios is None else ratios[order].tolist(),
+        }
 
     def training_distances(self, numbers: Sequence[int]) -> Tensor:
         """Of samples of these numbers to every training image, (n, k), as `nearest` has them."""

@@ -75,7 +75,7 @@ function showImage(shown, row, place) {
       ...(prompt ? [["prompt", prompt]] : []),
       ...(strip.seed === null ? [] : [["training seed", String(strip.seed)]]),
       ["image", `number ${number} of its set; its noise depends on the seed of the evaluation and this number alone`]]),
-    ...(again ? [make("p", { className: "quiet" }, "draw it again:"), command(again)] : []),
+    ...(again ? [make("p", { className: "quiet" }, "draw it again, in the folder that holds results/:"), command(again)] : []),
     make("details", {}, make("summary", {}, "How the whole set was made"), ...origins(DATA.rows[strip.row])),
     make("p", { className: "quiet" }, "Arrow keys: the image beside it, or the same noise in another row."),
   ];
