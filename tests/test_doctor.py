@@ -129,7 +129,8 @@ def test_more_than_the_disk_holds():
 def test_networks_of_a_protocol_of_personalisation(monkeypatch):
     subjects = {
         "targets": {"mine": {"folder": "photos", "class_word": "cat"}},
-        "personalisation": {"protocol": "unidad", "student_unet": "unet.safetensors"},
+        "personalisation": {"protocol": "unidad", "student_unet": "unet.safetensors"}
+        | {"fake_score_weights": "fake.bin"},
         "source_student": "models/sd",
         "feature_network": "shipped",
         "diffusion": {"spacing": "timesteps"},
@@ -144,6 +145,10 @@ def test_networks_of_a_protocol_of_personalisation(monkeypatch):
     )
     assert findings["source_student"].state == MISSING
     assert findings["personalisation.student_unet"].state == MISSING
+    assert str(findings["personalisation.fake_score_weights"]) == (
+        "missing personalisation.fake_score_weights: fake.bin is not there; "
+        "docs/paper.md tells where to get it"
+    )
     Path("weights/dino-vits16").mkdir(parents=True)
     Path("weights/dino-vits16/config.json").write_text("{}")
     assert found(**subjects)["weights"].state == OK

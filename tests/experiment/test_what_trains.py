@@ -51,11 +51,15 @@ NEVER = [
     "personalisation.images_per_prompt",
 ]
 """What measures, logs or draws, or makes a source teacher that is shipped."""
+TRACKED = {"variants": {"dmd2": {"method": "dmd2", "nfe": 1, "student": "source_student"}}}
 ONLY_SOMETIMES = {
     "distillation.gan_student_weight": {"distillation": {"gan_gradient_ratio": None}},
     "distillation.gan_penalty_weight": {"distillation": {"gan_loss": "wgan-gp"}},
     "distillation.gan_lsgan_on": {"distillation": {"gan_loss": "lsgan"}},
     "distillation.gan_single_head": {"distillation": {"heads": "single"}},
+    "personalisation.fake_score_weights": TRACKED,
+    "personalisation.fake_score_prefix": TRACKED
+    | {"personalisation": {"fake_score_weights": "x.bin"}},
     "diffusion.rho": {"diffusion": {"spacing": "karras"}},
     "diffusion.lognormal_mean": {"diffusion": {"spacing": "lognormal"}},
     "diffusion.lognormal_std": {"diffusion": {"spacing": "lognormal"}},
@@ -103,6 +107,7 @@ VALUES = {
     "diffusion.lognormal_mean": -1.0,
     "diffusion.sigma_data": 0.25,
     "distillation.fake_score_learning_rate": 0.25,
+    "distillation.fake_score_start": "student",
     "distillation.gan_gradient_ratio": 0.25,
     "training.trackers": [],
     "training.gradient_accumulation": 2,
@@ -138,6 +143,8 @@ VALUES = {
     "personalisation.protocol": "unidad",
     "personalisation.student_unet": "x.bin",
     "personalisation.posterior": "sample",
+    "personalisation.fake_score_weights": "y.bin",
+    "personalisation.fake_score_prefix": "fake.",
 }
 
 

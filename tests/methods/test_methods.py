@@ -238,3 +238,20 @@ def test_the_loss_of_finetune_is_the_denoising_loss(make_spec):
     x, sigma = method.noised(real.x0, generator(4))
     expected = losses.denoising(method.student(x, sigma), real.x0, sigma)
     assert output.total.item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize(
+    ("options", "start"), [({}, "teacher"), ({"fake_score_start": "student"}, "student")]
+)
+def test_whose_weights_the_fake_score_starts_from(make_spec, network, tmp_path, options, start):
+    """Of a student that is no longer its teacher."""
+    with torch.no_grad():
+        network.model.conv_in.weight.add_(1)
+    network.save(tmp_path / "distilled", "few_step", 2)
+    spec = make_spec("dmd2", distillation=options)
+    method = build_method(spec.model_copy(update={"student": str(tmp_path / "distilled")}))
+    found = method.fake_score.model.conv_in.weight
+    both = {"teacher": method.teacher, "student": method.student}
+    assert {name for name, net in both.items() if torch.equal(net.model.conv_in.weight, found)} == {
+        start
+    }

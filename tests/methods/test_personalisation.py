@@ -203,12 +203,41 @@ def test_the_fake_score_starts_from_a_pre_distilled_student(make_subject_spec, t
     perturbed(student, 1)
     torch.save(student.state_dict(), tmp_path / "distilled.bin")
     settings = {"unet_weights": str(tmp_path / "distilled.bin")}
-    settings |= {} if start == "student" else {"fake_score_start": "teacher"}
-    method = build_method(make_subject_spec("dmd2", settings=settings))
+    distillation = {} if start == "student" else {"fake_score_start": "teacher"}
+    spec = make_subject_spec("dmd2", settings=settings, distillation=distillation)
+    assert (
+        "fake_score_start" in json.loads(spec.model_dump_json())["variant"]["distillation"]
+    ) == (start == "teacher")
+    method = build_method(spec)
     weights = [n.model.conv_in.weight for n in (method.student, method.fake_score, method.teacher)]
     assert torch.equal(weights[0], student.conv_in.weight)
     assert torch.equal(weights[1], weights[0] if start == "student" else weights[2])
     assert not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize("lora", [None, {"rank": 2}])
+@pytest.mark.parametrize("prefix", ["", "fake."])
+def test_the_fake_score_starts_from_a_release_s_own(make_subject_spec, tmp_path, prefix, lora):
+    """A file with one network, or one that has it below a prefix, beside other things."""
+    before = build_method(make_subject_spec("dmd2"))
+    released = before.fake_score.model
+    perturbed(released, 1)
+    state = {f"{prefix}{name}": tensor for name, tensor in released.state_dict().items()}
+    state |= {"heads.weight": torch.zeros(3)} if prefix else {}
+    torch.save(state, tmp_path / "released.bin")
+    settings = {"fake_score_weights": str(tmp_path / "released.bin"), "lora": lora}
+    method = build_method(make_subject_spec("dmd2", settings=settings))
+    networks = (method.fake_score, method.student, method.teacher)
+    names = ("conv_in.weight", "conv_out.weight")
+    found, student, teacher = ([net.model.state_dict()[n] for n in names] for net in networks)
+    assert all(torch.equal(a, released.state_dict()[n]) for a, n in zip(found, names, strict=True))
+    for network in (student, teacher):
+        assert torch.equal(network[0], before.teacher.model.conv_in.weight)
+
+
+def test_a_fake_score_s_weights_are_of_a_method_that_has_one(make_subject_spec):
+    with pytest.raises(UserError, match=r"finetune has no text_to_image.fake_score_weights"):
+        make_subject_spec("finetune", settings={"fake_score_weights": "x.bin"})
 
 
 def trained(spec, folder) -> Trainer:
@@ -283,20 +312,23 @@ def test_the_sample_grid_shows_the_student_under_the_target_prompt(make_subject_
 
 
 def test_other_weights_are_another_run(make_subject_spec, tmp_path):
-    """Each in turn of U-Net, autoencoder, text encoder and the student's own weights."""
+    """Each in turn of U-Net, autoencoder, text encoder, the student's and the fake score's own."""
     spec = make_subject_spec("dmd2")
     folder = tmp_path / "stable-diffusion"
     own = tmp_path / "own.safetensors"
     own.write_bytes((folder / "unet" / WEIGHTS_NAME).read_bytes())
-    spec = make_subject_spec("dmd2", settings={"unet_weights": str(own)})
+    fake = tmp_path / "fake.safetensors"
+    fake.write_bytes(own.read_bytes())
+    settings = {"unet_weights": str(own), "fake_score_weights": str(fake)}
+    spec = make_subject_spec("dmd2", settings=settings)
     seen = {fingerprint(spec)}
     models = [folder / name / WEIGHTS_NAME for name in ("unet", "vae")]
-    for path in [own, *models, folder / "text_encoder" / TEXT_WEIGHTS_NAME]:
+    for path in [own, fake, *models, folder / "text_encoder" / TEXT_WEIGHTS_NAME]:
         state = load_file(path)
         next(iter(state.values())).add_(1)
         save_file(state, path)
         seen.add(fingerprint(spec))
-    assert len(seen) == 5
+    assert len(seen) == 6
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from unidad.errors import UserError
-from unidad.networks.weights import read_weights, write_weights
+from unidad.networks.weights import part_of_state, read_weights, write_weights
 
 STATE = {
     "scalar": torch.tensor(7),
@@ -65,3 +65,37 @@ def test_nan_is_not_written(tmp_path, complaint_of):
     with complaint_of(path, "'b' holds NaN or infinite values; nothing was written"):
         write_weights(path, state)
     assert list(tmp_path.iterdir()) == []
+
+
+BOTH = {f"{place}.{name}": torch.ones(2) for place in ("a", "b") for name in ("in", "out")}
+EXPECTED = {"in": torch.zeros(2), "out": torch.zeros(2)}
+
+
+@pytest.mark.parametrize(
+    ("state", "prefix"),
+    [
+        ({"in": torch.ones(2), "out": torch.ones(2)}, None),
+        ({name: tensor for name, tensor in BOTH.items() if name != "b.out"}, None),
+        (BOTH, "b."),
+    ],
+)
+def test_one_network_of_a_file(state, prefix):
+    found = part_of_state(state, EXPECTED, prefix, "w.bin")
+    assert {name: tensor.tolist() for name, tensor in found.items()} == {
+        "in": [1, 1],
+        "out": [1, 1],
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "prefix", "match"),
+    [
+        (BOTH, None, r"networks below 'a\.' and 'b\.'; name one as fake_score_prefix"),
+        (BOTH, "c.", "another architecture: no 'in' in the file"),
+        ({"in": torch.ones(2)}, None, "another architecture: no 'out' in the file"),
+        ({"x.in": torch.ones(2), "x.out": torch.ones(3)}, None, r"'out' is \(3,\) in the file"),
+    ],
+)
+def test_no_one_network_of_a_file(complaint_of, state, prefix, match):
+    with complaint_of("w.bin", match):
+        part_of_state(state, EXPECTED, prefix, "w.bin")

@@ -103,9 +103,22 @@ def test_a_bare_unet_replaces_the_student_s_own():
     assert p.spec(run("FT")).text_to_image.unet_weights is None
 
 
+def test_weights_of_a_fake_score_go_where_it_tracks_a_distilled_student():
+    p = plan(personalisation={"fake_score_weights": "guide.bin", "fake_score_prefix": "fake."})
+    text = p.spec(run("Uni-DAD")).text_to_image
+    assert (text.fake_score_weights, text.fake_score_prefix) == ("guide.bin", "fake.")
+    others = [run(name) for name in p.config.variants if not name.startswith("Uni-DAD")]
+    assert {p.spec(other).text_to_image.fake_score_weights for other in others} == {None}
+    assert '"fake_score_weights"' not in plan().spec(run("Uni-DAD")).model_dump_json()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        (
+            {"personalisation": {"fake_score_prefix": "fake."}},
+            "'fake_score_prefix' goes with 'fake_score_weights'",
+        ),
         ({"personalisation": None}, "targets.cat: a subject needs the section 'personalisation'"),
         ({"targets": {"babies": {"domain": "babies"}}}, "targets.babies: personalisation needs"),
         ({"targets": {"mine": {"folder": "photos"}}}, "'folder' with 'class_word'"),

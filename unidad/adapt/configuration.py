@@ -88,7 +88,8 @@ def choose(
     if base.reads_text:
         found.raw["personalisation"] = recipe["personalisation"]
         if not base.shipped:
-            found.raw["personalisation"].pop("student_unet", None)
+            for key in ("student_unet", "fake_score_weights"):
+                found.raw["personalisation"].pop(key, None)
     found.raw["variants"] = _variants(wishes, base, recipe, steps, found.reasons)
     found.raw |= {name: recipe[name] for name in SECTIONS if name in recipe}
     found.raw["training"] = _training(wishes, base, recipe, machine, found.reasons)

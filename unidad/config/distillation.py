@@ -14,6 +14,9 @@ class Distillation(Section):
     """Fake-score (and discriminator) updates for one student update."""
     fake_score_learning_rate: Positive | None = None
     """AdamW's rate for fake score and discriminator; null takes the student's."""
+    fake_score_start: Literal["student", "teacher"] | None = None
+    """Whose weights the fake score starts from; null: the teacher's in few-shot generation, the
+    student's in personalisation, where a pre-distilled student is no longer its teacher."""
     dmd_normaliser: Literal["prediction_gap", "noisy_gap", "score", "none"] = "prediction_gap"
     """What the DMD gradient is divided by (see unidad.losses.dmd_gradient)."""
     gradient_through: Literal["all", "last"] = "all"

@@ -24,6 +24,8 @@ class MethodSettings(Section):
 
     uses_prior: ClassVar[bool] = False
     """Whether prior preservation is a part of the method."""
+    has_fake_score: ClassVar[bool] = False
+    """Whether a fake score tracks the student."""
     needs_prompts: ClassVar[bool] = False
     """Whether the method learns a word, and so trains with prompts alone."""
     update_seconds: ClassVar[float] = 1.0
@@ -163,6 +165,9 @@ class RunSpec(Section, Generic[S]):
             keys.add("network")
         if text and "teacher" not in self.variant.origins():
             keys.add("text_to_image.guidance_scale")
+        for name in ("fake_score_weights", "fake_score_prefix") if text else ():
+            if getattr(self.text_to_image, name) is None:
+                keys.add(f"text_to_image.{name}")
         return keys
 
     def watching(self) -> dict:
@@ -200,5 +205,9 @@ def _check_text_to_image(spec: RunSpec) -> None:
         raise ValueError("text_to_image: many-step models draw with ddim; variant.sampler is heun")
     if spec.text_to_image.prior is not None and not variant.uses_prior:
         raise ValueError(f"method {variant.method} has no text_to_image.prior; leave it out")
+    if spec.text_to_image.fake_score_weights is not None and not variant.has_fake_score:
+        raise ValueError(
+            f"method {variant.method} has no text_to_image.fake_score_weights; leave it out"
+        )
     if spec.text_to_image.prior is not None and spec.text_to_image.prompts is None:
         raise ValueError("text_to_image.prior needs text_to_image.prompts")

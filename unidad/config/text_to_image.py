@@ -78,8 +78,11 @@ class TextToImage(Section):
     unet_weights: Text | None = None
     """A bare U-Net state dict for the student in place of its folder's own: a distilled release."""
     fake_score_start: Literal["student", "teacher"] = "student"
-    """Whose weights the fake score starts from: a pre-distilled student is no longer its
-    teacher."""
+    """Whose weights the fake score starts from where distillation.fake_score_start is null."""
+    fake_score_weights: Text | None = None
+    """A U-Net state dict that the fake score starts from instead: that of a distilled release."""
+    fake_score_prefix: Text | None = None
+    """What the names of its weights begin with there; null: the file holds one network."""
     posterior: Literal["mean", "sample"] = "mean"
     """What stands for a training image: the mean of the autoencoder's posterior, or one sample of
     it, drawn before training."""

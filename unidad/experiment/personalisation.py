@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from unidad.config.section import Images, Positive, Section, Text, Word
 from unidad.config.text_to_image import Lora
@@ -32,6 +34,12 @@ class Personalisation(Section):
     """Classifier-free guidance of the teachers and of many-step sampling; 1 turns it off."""
     student_unet: Text | None = None
     """Path of a bare U-Net state dict to load over source_student's own: a distilled release."""
+    fake_score_weights: Text | None = None
+    """Path of a U-Net state dict that the fake score of students of source_student starts from: the
+    one that distilled such a release, and knows what it draws; null: see
+    distillation.fake_score_start."""
+    fake_score_prefix: Text | None = None
+    """What the names of its weights begin with in that file; null: the only network in it."""
     posterior: Literal["mean", "sample"] = "mean"
     """What stands for a training image: the mean of the autoencoder's posterior, or a sample."""
     lora: Lora | None = None
@@ -42,3 +50,9 @@ class Personalisation(Section):
     """How fidelity is measured: with the embedded networks, or those of a paper."""
     scene_models: SceneModels = SceneModels()
     """How source_teacher, source_student and feature_network are trained where they are train."""
+
+    @model_validator(mode="after")
+    def _prefix_of_a_file(self) -> Self:
+        if self.fake_score_prefix is not None and self.fake_score_weights is None:
+            raise ValueError("'fake_score_prefix' goes with 'fake_score_weights'")
+        return self

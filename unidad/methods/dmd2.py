@@ -34,6 +34,8 @@ INNER_LEVELS = 0.02
 class DistilledSettings(FewStepSettings):
     """What dmd2 and unidad share: a few-step student."""
 
+    has_fake_score: ClassVar[bool] = True
+
     distillation: Distillation = Distillation()
     """Settings that differ from the top-level `distillation`."""
 
@@ -52,6 +54,8 @@ class DistilledSettings(FewStepSettings):
             keys.add("gan_single_head")
         if self.nfe == 1:
             keys.add("gradient_through")
+        if options.fake_score_start is None:
+            keys.add("fake_score_start")
         return super().unused() | {f"distillation.{name}" for name in keys}
 
     @property
@@ -80,7 +84,7 @@ class Dmd2(Method):
     Args:
         spec: the run.
         student: G.
-        fake_score: starts from the teacher's or the student's weights.
+        fake_score: starts from the teacher's or the student's weights, or from a file's.
         teacher: frozen.
         conditions: embeddings of the prompts or captions; None for unconditional networks.
     """
@@ -119,10 +123,11 @@ class Dmd2(Method):
         conditions = models.conditions()
         student = models.student()
         teacher = models.teacher(student)
-        text = spec.text_to_image
-        of_student = text is not None and text.fake_score_start == "student"
+        start, text = spec.variant.distillation.fake_score_start, spec.text_to_image
+        if start is None:
+            start = "teacher" if text is None else text.fake_score_start
         # Copied before either gets adapters, which are each network's own.
-        fake_score = models.copy(student if of_student else teacher)
+        fake_score = models.fake_score(student if start == "student" else teacher)
         return {
             "student": models.adapted(student),
             "fake_score": models.adapted(fake_score),

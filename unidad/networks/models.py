@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 
 import torch
 
@@ -20,6 +22,7 @@ from unidad.networks.registry import load_backbone
 from unidad.networks.text import TextEncoder
 from unidad.networks.text_to_image_folder import load_codec, load_text_encoder
 from unidad.networks.unet import new_network
+from unidad.networks.weights import part_of_state, read_weights
 
 TEXTS = 256
 """Captions embedded at once."""
@@ -81,6 +84,21 @@ class Models:
     def copy(self, network: Backbone) -> Backbone:
         """A second network that starts from the same weights; with adapters, on the same ones."""
         return sharing_copy(network, () if self.lora is None else network.parameters())
+
+    def fake_score(self, start: Backbone) -> Backbone:
+        """A copy of ``start``, or with the weights of the file that the spec names for it.
+
+        Raises:
+            UserError: the file is missing, unreadable or of another architecture.
+        """
+        text = self.spec.text_to_image
+        if text is None or text.fake_score_weights is None:
+            return self.copy(start)
+        network = copy.deepcopy(start)
+        path, expected = Path(text.fake_score_weights), network.model.state_dict()
+        state = part_of_state(read_weights(path), expected, text.fake_score_prefix, str(path))
+        network.model.load_state_dict(state)
+        return network
 
     def adapted(self, network: Backbone) -> Backbone:
         """The network, to be trained: given its adapters where the spec wants them."""

@@ -113,6 +113,38 @@ def check_state(state: State, expected: State, where: str) -> None:
         raise UserError(f"{where}: weights of another architecture: {unfit[0]}{others}")
 
 
+def part_of_state(state: State, expected: State, prefix: str | None, where: str) -> State:
+    """The weights of one network in a file that may hold several, each below a prefix of its own.
+
+    Args:
+        state: of the file.
+        expected: name → tensor, of the network.
+        prefix: what its names begin with in the file; None: the only prefix below which there is
+            such a network, perhaps the empty one.
+        where: what to call the file in messages.
+
+    Raises:
+        UserError: there is no such network, or there are several and none is named.
+    """
+    if prefix is None:
+        probe = next(iter(expected))
+        ends = [name.removesuffix(probe) for name in state if name.endswith(probe)]
+        whole = [start for start in ends if all(start + name in state for name in expected)]
+        if len(whole) > 1 and "" not in whole:
+            raise UserError(
+                f"{where}: networks below {' and '.join(map(repr, whole))}; "
+                "name one as fake_score_prefix"
+            )
+        prefix = whole[0] if len(whole) == 1 else ""
+    part = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in state.items()
+        if name.startswith(prefix)
+    }
+    check_state(part, expected, where)
+    return part
+
+
 def _read_safetensors(path: Path) -> State:
     try:
         return read_safetensors(path)[0]

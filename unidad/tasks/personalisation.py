@@ -307,6 +307,7 @@ class Personalisation(Task):
             images = self.class_images(run.target)
             prior = Prior(images=images, weight=settings.prior.weight)
         distilled = variant.student == SOURCE_STUDENT
+        tracked = distilled and variant.has_fake_score
         return TextToImage(
             prompts=Prompts(
                 class_word=word,
@@ -316,6 +317,8 @@ class Personalisation(Task):
             ),
             guidance_scale=settings.guidance_scale,
             unet_weights=settings.student_unet if distilled else None,
+            fake_score_weights=settings.fake_score_weights if tracked else None,
+            fake_score_prefix=settings.fake_score_prefix if tracked else None,
             posterior=settings.posterior,
             lora=settings.lora,
             prior=prior,
@@ -350,10 +353,11 @@ class Personalisation(Task):
         }
 
     def given_models(self) -> dict[str, str]:
-        """Source teacher, its student, and that one's weights."""
+        """Source teacher, its student, and weights of that one and of its fake score."""
         given = {key: getattr(self.config, key) for key in ORIGINS}
-        if self.config.personalisation.student_unet is not None:
-            given["personalisation.student_unet"] = self.config.personalisation.student_unet
+        for key in ("student_unet", "fake_score_weights"):
+            if (path := getattr(self.config.personalisation, key)) is not None:
+                given[f"personalisation.{key}"] = path
         return given
 
     def published_networks(self) -> list[str]:

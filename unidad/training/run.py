@@ -169,6 +169,8 @@ def _text_to_image_inputs(spec: RunSpec) -> list[Path]:
     inputs = [folder / "vae" / WEIGHTS_NAME, folder / "text_encoder" / TEXT_WEIGHTS_NAME]
     if settings.unet_weights is not None:
         inputs.append(Path(settings.unet_weights))
+    if settings.fake_score_weights is not None:
+        inputs.append(Path(settings.fake_score_weights))
     if settings.prior is not None:
         inputs.append(Path(settings.prior.images))
     return inputs
