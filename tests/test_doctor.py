@@ -101,6 +101,17 @@ def test_too_few_images_and_a_folder_under_dvc():
     assert found()["mine.folder"].text == "photos is not there; dvc pull photos.dvc"
 
 
+def test_named_shots_are_looked_for():
+    photos(3)
+    target = CONFIG["targets"]["mine"] | {"shots_files": ["2.png", "a.png", "b.png"]}
+    finding = found(targets={"mine": target})["mine.shots_files"]
+    assert str(finding) == (
+        "missing mine.shots_files: photos: no a.png, b.png; correct the names, or add these images"
+    )
+    target["shots_files"] = ["2.png", "0.png", "1.png"]
+    assert "mine.shots_files" not in found(targets={"mine": target})
+
+
 def test_downloads_are_announced(monkeypatch):
     monkeypatch.delenv("UNIDAD_WEIGHTS")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: "hub")

@@ -184,6 +184,13 @@ def test_archives_are_unpacked_before_they_are_prepared():
     }
 
 
+def test_shots_that_are_named_reach_the_preparation():
+    mine = {"folder": "mine", "shots_files": ["b.png", "a.png"]}
+    p = plan(targets={"mine": mine}, shots=[1, 2])
+    spec = json.loads(p.specs()["results/default/specs/data/mine.json"])
+    assert spec["shots_files"] == ["b.png", "a.png"]
+
+
 def test_one_archive_for_both_is_one_folder():
     p = plan(targets={"mine": {"folder": "my.zip", "reference": "my.zip"}}, source={})
     assert list(p.archives) == [("mine", "folder")]

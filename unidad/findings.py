@@ -62,6 +62,7 @@ def images(plan: Plan) -> Iterator[Finding]:
                 yield _archive(plan, origin, topic)
             else:
                 yield _folder(origin, topic, shots)
+                yield from _named_shots(plan, name, origin) if key == "folder" else ()
 
 
 def _archive(plan: Plan, archive: Archive, topic: str) -> Finding:
@@ -84,6 +85,15 @@ def _folder(folder: str, topic: str, shots: int) -> Finding:
         remedy = "add some, or lower 'shots'"
         return Finding(MISSING, topic, f"{folder}: {count} images, {shots} are wanted; {remedy}")
     return Finding(OK, topic, f"{folder}: {count} images")
+
+
+def _named_shots(plan: Plan, name: str, folder: str) -> Iterator[Finding]:
+    """What a target's shots_files name that is not in its folder."""
+    named = getattr(plan.described(name), "shots_files", None)
+    missing = [file for file in named or () if not Path(folder, file).is_file()]
+    if missing and Path(folder).is_dir():
+        text = f"{folder}: no {', '.join(missing)}; correct the names, or add these images"
+        yield Finding(MISSING, f"{name}.shots_files", text)
 
 
 def _whence(path: str) -> str:

@@ -276,6 +276,8 @@ class Plan:
         own = {key: folder for key, folder in own.items() if folder is not None}
         if getattr(described, "shots_in_reference", "refuse") == "drop":
             own["shots_in_reference"] = "drop"
+        if (names := getattr(described, "shots_files", None)) is not None:
+            own["shots_files"] = names
         if getattr(described, "crop", "centre") != "centre":
             own["crop"] = described.crop
         size = {"images": described.images} if name == SOURCE else {"shots": self.config.shots}

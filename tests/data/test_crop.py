@@ -79,9 +79,9 @@ def test_a_folder_is_cropped_as_it_is_asked_for(tmp_path):
         crop: load_folder(tmp_path, 40, crop=crop)[0].images.std() for crop in ("centre", "smart")
     }
     assert spread["smart"] > 2 * spread["centre"]
-    assert show_cuts(tmp_path, 5, 16, "centre").shape == (1, 16, 16, 3)
+    assert show_cuts(tmp_path, ["a.png"], 16, "centre").shape == (1, 16, 16, 3)
 
 
 def test_nothing_is_shown_of_square_photos(tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
-    assert show_cuts(tmp_path, 5, 16, "centre") is None
+    assert show_cuts(tmp_path, ["a.png"], 16, "centre") is None

@@ -31,6 +31,34 @@ def test_own_folder_gives_the_first_images_and_names_their_originals(tmp_path):
     assert str(tmp_path) not in (tmp_path / "out" / "manifest.json").read_text()
 
 
+def test_the_shots_are_the_files_that_are_named_and_the_others_the_reference(tmp_path):
+    own = own_images(tmp_path / "own", 6)
+    named = {"shots": (1, 2), "shots_files": ("4.png", "1.png", "2.png"), "resolution": 16}
+    manifest = prepare_folder_target(tmp_path / "out", own, own, **named)
+    first = {
+        name: ImageSet.load(tmp_path / "out" / f"{name}.npz").images[:, 0, 0, 0].tolist()
+        for name in ("shots1", "shots2", "reference")
+    }
+    assert first == {"shots1": [40], "shots2": [40, 10], "reference": [20, 0, 30, 50]}
+    originals = manifest["files"]["shots2.npz"]["originals"]
+    assert [original["name"] for original in originals] == ["4.png", "1.png"]
+    assert originals[0]["sha256"] == tree(own)["4.png"]
+
+
+def test_shots_that_are_not_there_or_too_few_are_refused(tmp_path):
+    own = own_images(tmp_path / "own", 4)
+    with pytest.raises(UserError) as caught:
+        prepare_folder_target(
+            tmp_path / "out", own, shots_files=("9.png", "1.png", "no"), shots=[2]
+        )
+    assert str(caught.value).splitlines() == [
+        f"{own}: no image {name} in this folder; correct 'shots_files'" for name in ("9.png", "no")
+    ]
+    with pytest.raises(UserError, match="shots_files: 1 names, but 2 shots are asked for"):
+        prepare_folder_target(tmp_path / "out", own, shots_files=("1.png",), shots=(2,))
+    assert not (tmp_path / "out").exists()
+
+
 def test_reference_folder_is_optional_and_an_old_one_does_not_stay(tmp_path):
     own = own_images(tmp_path / "own", 2)
     other = own_images(tmp_path / "other", 3, first_level=100)

@@ -37,6 +37,23 @@ def line_of(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        ("folder: x, shots_files: [a.png]", "shots_files: 1 names, but 10 shots are asked for; na"),
+        (
+            "folder: x, shots_files: [a.png, a.png]",
+            "shots_files: a.png stands twice; each counts once",
+        ),
+        ("domain: cats, shots_files: [a.png]", "'shots_files' goes with 'folder'"),
+    ],
+)
+def test_shots_that_are_named(line_of, target, line):
+    found = line_of(FACES.replace("domain: babies", target))
+    assert "targets.babies" in found
+    assert line in found
+
+
+@pytest.mark.parametrize(
     ("row", "line"),
     [
         ("Source teacher: {method: finetune}", "the control 'Source teacher' has this label"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from unidad.config.section import NUMBER, Images, Section, Text, Unit
+from unidad.config.section import DISTINCT, NUMBER, Images, Section, Text, Unit
 from unidad.errors import UserError
 from unidad.files import local_path
 
@@ -112,6 +112,9 @@ class Target(Section):
     """Held-out images of the same kind, to measure against (with `folder`)."""
     shots_in_reference: Literal["refuse", "drop"] = "refuse"
     """Training images among the held-out ones: an error, or left out, as published sets want it."""
+    shots_files: Annotated[tuple[Text, ...], Field(min_length=1), DISTINCT] | None = None
+    """Names of the folder's files that are the shots, in this order; null: the first ones by name.
+    """
     crop: Crop = "centre"
     """Which square of an image that is none: the middle; smart: without bars of one colour, the
     square with the most detail; pad: all of it, on a ground of the mean colour of its edge."""
@@ -128,6 +131,8 @@ class Target(Section):
             raise ValueError("'class_word' goes with 'folder'")
         if self.reference is not None and self.folder is None:
             raise ValueError("'reference' goes with 'folder'")
+        if self.shots_files is not None and self.folder is None:
+            raise ValueError("'shots_files' goes with 'folder'")
         if self.crop != "centre" and self.folder is None:
             raise ValueError("'crop' goes with 'folder'")
         return self

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -144,16 +145,16 @@ def decode(path: Path) -> Image.Image:
     raise UserError(f"{printable(path)}: {reason}")
 
 
-def show_cuts(folder: str | Path, limit: int, side: int, crop: Crop) -> np.ndarray | None:
-    """The first images of a folder as they are, with what `crop` cuts off; None where nothing is.
+def show_cuts(folder: str | Path, names: Sequence[str], side: int, crop: Crop) -> np.ndarray | None:
+    """Images of a folder as they are, with what `crop` cuts off; None where nothing is.
 
     Returns:
-        uint8 (N, side, side, 3), N at most `limit`.
+        uint8 (N, side, side, 3), in the order of their file `names`.
 
     Raises:
         UserError: as for `load_folder`.
     """
-    images = [decode(path) for path in image_paths(folder)[:limit]]
+    images = [decode(Path(folder) / name) for name in names]
     if all(image.width == image.height for image in images) and crop != "smart":
         return None
     return np.stack([shown(image, side, crop) for image in images])

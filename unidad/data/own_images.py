@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 def prepare_target(out: str | Path, settings: OwnTarget) -> dict[str, Any]:
     """Make a target of a user's own images: ``shots{k}.npz``, and ``reference.npz`` if given.
 
-    The k-shot set is the first k images in the natural order of their names. Each also lies as
+    The k-shot set is the first k images in the natural order of their names, or as the settings
+    name them. Each also lies as
     PNG files in ``shots{k}/``, as the networks see them. An earlier ``reference.npz`` in `out` is
     removed where no reference is given; where it is the same folder again, it is the images that
     are no shots.
@@ -43,17 +44,19 @@ def prepare_target(out: str | Path, settings: OwnTarget) -> dict[str, Any]:
         The manifest, as written to ``manifest.json``; its "reference" is null without a reference.
 
     Raises:
-        UserError: a folder has problems (`load_folder`), has fewer images than shots, or is `out`;
-            a reference image is a training image. One line for each problem.
+        UserError: a folder has problems (`load_folder`), has fewer images than shots, or not those
+            that are named, or is `out`; a reference image is a training image. One line for each
+            problem.
     """
     folder, reference = settings.folder, settings.reference
     resolution, shots = settings.resolution, ascending(settings.shots)
     _refuse_to_mix(out, folder)
     same = reference is not None and Path(reference).resolve() == Path(folder).resolve()
     whole = _loaded(Path(folder), resolution, unique=not same, crop=settings.crop)
-    parts = _own_shots(whole, folder, shots)
+    whole = _named_first(whole, folder, settings.shots_files)
+    parts = _own_shots(whole, folder, shots, settings.shots_files)
+    largest = parts[shots_file(shots[-1])]
     if reference is not None:
-        largest = parts[shots_file(shots[-1])]
         held_out = (
             whole
             if same
@@ -61,7 +64,8 @@ def prepare_target(out: str | Path, settings: OwnTarget) -> dict[str, Any]:
         )
         overlap = "drop" if same else settings.shots_in_reference
         parts[REFERENCE] = _without_shots(held_out, largest, reference, overlap)
-    cuts = show_cuts(folder, min(shots[-1], SHEET_IMAGES), max(TILE, resolution), settings.crop)
+    names = [original["name"] for original in largest.origin["originals"][:SHEET_IMAGES]]
+    cuts = show_cuts(folder, names, max(TILE, resolution), settings.crop)
     more = {} if cuts is None else {f"cut ({settings.crop})": cuts}
     return write_folder(Path(out), parts, _about(resolution, settings.crop), more)
 
@@ -92,8 +96,35 @@ def _loaded(
     return Part(images, {"originals": originals})
 
 
-def _own_shots(whole: Part, folder: str, shots: Sequence[int]) -> dict[str, Part]:
+def _named_first(whole: Part, folder: str, named: Sequence[str] | None) -> Part:
+    """The images, those named first and in that order."""
+    if named is None:
+        return whole
+    originals = whole.origin["originals"]
+    numbers = {original["name"]: number for number, original in enumerate(originals)}
+    missing = [name for name in named if name not in numbers]
+    if missing:
+        raise UserError(
+            "\n".join(
+                f"{printable(folder)}: no image {printable(name)} in this folder; "
+                "correct 'shots_files'"
+                for name in missing
+            )
+        )
+    order = dict.fromkeys([*map(numbers.get, named), *range(len(originals))])
+    images = ImageSet(whole.images.images[list(order)])
+    return Part(images, {"originals": [originals[number] for number in order]})
+
+
+def _own_shots(
+    whole: Part, folder: str, shots: Sequence[int], named: Sequence[str] | None
+) -> dict[str, Part]:
     """The first k images for each k of `shots`, which is sorted."""
+    if named is not None and len(named) < shots[-1]:
+        raise UserError(
+            f"shots_files: {len(named)} names, but {shots[-1]} shots are asked for; name more or "
+            "lower 'shots'"
+        )
     if len(whole.images) < shots[-1]:
         raise UserError(
             f"{printable(folder)}: {len(whole.images)} images, but {shots[-1]} shots are asked "

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from unidad.config.images import Crop
-from unidad.config.section import Count, Section
+from unidad.config.section import DISTINCT, Count, Section
 
 Shots = Annotated[tuple[Count, ...], Field(min_length=1)]
 
@@ -30,6 +30,8 @@ class OwnTarget(OwnImages):
     """Sizes of the training sets."""
     shots_in_reference: Literal["refuse", "drop"] = "refuse"
     """Training images among the held-out ones: an error, or left out."""
+    shots_files: Annotated[tuple[str, ...], Field(min_length=1), DISTINCT] | None = None
+    """Names of the files that are the training images, in this order, instead of the first ones."""
     crop: Crop = "centre"
     """Which square of a photo that is none: centre, smart, or pad for all of it."""
 

@@ -27,6 +27,17 @@ def check_rendered(config: Config) -> None:
         )
 
 
+def check_shots_files(config: Config) -> None:
+    """Where a target names its shots, it names enough of them."""
+    wanted = max(config.shots)
+    for name, target in config.targets.items():
+        if target.shots_files is not None and len(target.shots_files) < wanted:
+            raise ValueError(
+                f"targets.{name}.shots_files: {len(target.shots_files)} names, but {wanted} shots "
+                "are asked for; name more or lower 'shots'"
+            )
+
+
 def check_origins(label: str, variant: MethodSettings, variants: dict[str, MethodSettings]) -> None:
     """What a variant starts from and is taught by exists, in an order that ends."""
     for key, origin in variant.labels().items():

@@ -96,6 +96,7 @@ class Config(Section):
             checks.check_origins(label, variant, self.variants)
         TASKS[self.task].check(self)
         checks.check_rendered(self)
+        checks.check_shots_files(self)
         check_tables(self)
         return self
 
