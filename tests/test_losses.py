@@ -48,6 +48,15 @@ def test_dmd_gradient_by_hand(normaliser, denominators):
     assert torch.allclose(g, expected, atol=1e-6)
 
 
+def test_consistency_by_hand():
+    """Differences 0.1, 0.4, 0.2, 0.2."""
+    squared = (0.01 + 0.16 + 0.04 + 0.04) / 4
+    assert losses.consistency(FAKE, X0, "l2").item() == pytest.approx(squared, rel=1e-5)
+    huber = sum((d**2 + 0.09) ** 0.5 - 0.3 for d in (0.1, 0.4, 0.2, 0.2)) / 4
+    assert losses.consistency(FAKE, X0, "huber", 0.3).item() == pytest.approx(huber, rel=1e-4)
+    assert losses.consistency(X0, X0).item() == 0
+
+
 def test_dmd_loss_has_the_value_and_gradient_of_equation():
     x0 = X0.clone().requires_grad_(True)
     g = losses.dmd_gradient(x0, FAKE, REAL, X, SIGMA)

@@ -3,7 +3,8 @@
 Loss names, here, in the logs and in the configuration: ``dmd_source``, ``dmd_target``
 (``dmd_teacher`` where the one teacher is not the source's), ``gan_student``,
 ``gan_discriminator``, ``fake_score_denoising``, ``target_teacher_denoising``; EchoDistill's
-``teacher_denoising``, ``alignment_features``, ``alignment_latents`` and ``alignment_texture``.
+``teacher_denoising``, ``alignment_features``, ``alignment_latents`` and ``alignment_texture``;
+``consistency``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ DmdNormaliser = Literal["prediction_gap", "noisy_gap", "score", "none"]
 GanLoss = Literal["bce", "hinge", "lsgan", "wgan-gp"]
 Logits = Literal["summed", "averaged"]
 LsganOn = Literal["logits", "probabilities"]
+Distance = Literal["huber", "l2"]
 
 
 def denoising(x0_hat: Tensor, x0: Tensor, sigma: Tensor, sigma_data: float | None = 0.5) -> Tensor:
@@ -144,6 +146,24 @@ def two_class_logit(logits: Tensor) -> Tensor:
     The cross-entropy of two classes is the binary cross-entropy of the difference of their logits.
     """
     return logits[..., 1] - logits[..., 0]
+
+
+def consistency(
+    x0_hat: Tensor, goal: Tensor, distance: Distance = "huber", width: float = 0.001
+) -> Tensor:
+    """The distance of two x0 predictions along a trajectory, a mean over all elements.
+
+    Args:
+        x0_hat: the student's (N, C, H, W).
+        goal: the target network's, likewise.
+        distance: ``huber``, ``sqrt(d^2 + width^2) - width`` of each element (pseudo-Huber, as LCM
+            has it), or ``l2``, d^2.
+        width: below it pseudo-Huber is squared, above it absolute.
+    """
+    squared = (x0_hat - goal) ** 2
+    if distance == "huber":
+        return ((squared + width**2).sqrt() - width).mean()
+    return squared.mean()
 
 
 def feature_distance(tokens: Tensor, goal: Tensor) -> Tensor:

@@ -105,3 +105,27 @@ def test_sampler_with_its_levels_spends_nfe_evaluations(name, nfe, sampler, leve
 def test_what_a_sampler_cannot_do_is_a_user_s_mistake(name, nfe, complaint):
     with pytest.raises(UserError, match=complaint):
         samplers.sampler_of(name, nfe, Diffusion())
+
+
+@pytest.mark.parametrize(("solver", "name", "nfe"), [("ddim", "ddim", 4), ("heun", "heun", 7)])
+def test_single_steps_add_up_to_the_sampler(solver, name, nfe):
+    """The levels of a many-step sampler, one `ode_step` each, the last one to 0."""
+    z = torch.linspace(-2, 2, 9, dtype=torch.float64).reshape(1, 1, 3, 3)
+    net = gaussian_denoiser(0.3, 0.5)
+    sampler, levels = samplers.sampler_of(name, nfe, Diffusion())
+    levels = levels.double()
+    x = levels[0] * z
+    for sigma, following in zip(levels, [*levels[1:], levels.new_zeros(())], strict=True):
+        x = samplers.ode_step(net, x, sigma[None], following[None], solver)
+    assert torch.allclose(x, sampler(net, levels, lambda: z), atol=1e-10)
+
+
+def test_each_image_takes_a_step_of_its_own():
+    z = torch.randn(2, 1, 3, 3, dtype=torch.float64)
+    net, sigma = gaussian_denoiser(0.3, 0.5), torch.tensor([4.0, 2.0]).double()
+    following = torch.tensor([1.0, 0.0]).double()
+    both = samplers.ode_step(net, z, sigma, following, "heun")
+    for i in range(2):
+        one = slice(i, i + 1)
+        alone = samplers.ode_step(net, z[one], sigma[one], following[one], "heun")
+        assert torch.allclose(both[one], alone)

@@ -56,7 +56,7 @@ def test_every_field_is_documented():
         ),
         (
             {"variants": {"A": {"method": "dmd3", "nfe": 3}}},
-            "variants.A.method: Input should be one of finetune, dmd2, unidad, echodistill, found",
+            "variants.A.method: Input should be one of finetune, dmd2, unidad, echodistill, consi",
         ),
         ({"training": {"batch_size": 0}}, "config.yaml: training.batch_size: Input should be"),
         (

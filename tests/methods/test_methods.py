@@ -48,6 +48,7 @@ EXPECTED = {
         "fake_score": {"fake_score", "discriminator"},
         "target_teacher": {"target_teacher"},
     },
+    "consistency": {"student": {"student"}},
 }
 
 

@@ -32,6 +32,7 @@ def same(first, second):
         ("make_spec", "finetune"),
         ("make_spec", "dmd2"),
         ("make_spec", "unidad"),
+        ("make_spec", "consistency"),
         ("make_subject_spec", "unidad"),
     ],
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from unidad.config.diffusion import Diffusion
 from unidad.diffusion.levels import few_step_levels, karras_levels
+from unidad.diffusion.process import per_image
 from unidad.errors import UserError
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
@@ -121,3 +123,31 @@ def sample_heun(net: Denoiser, levels: Tensor, noise: Callable[[], Tensor]) -> T
         slope_ahead = (ahead - net(ahead, following.expand(len(x)))) / following
         x = x + (following - sigma) * (slope + slope_ahead) / 2
     raise ValueError("levels is empty")
+
+
+def ode_step(
+    net: Denoiser,
+    x: Tensor,
+    sigma: Tensor,
+    following: Tensor,
+    solver: Literal["ddim", "heun"] = "ddim",
+) -> Tensor:
+    """One step down the probability flow ``dx/dsigma = (x - x0) / sigma``, of each image its own.
+
+    Args:
+        net: the denoiser.
+        x: (N, C, H, W) at levels sigma (N,).
+        sigma: above 0.
+        following: the levels to go to (N,); at 0 the step is an Euler step, as in `sample_heun`.
+        solver: ``ddim``, an Euler step of one evaluation, or ``heun``, of two.
+    """
+    x0 = net(x, sigma)
+    ahead = x0 + per_image(following / sigma, x) * (x - x0)
+    if solver == "ddim":
+        return ahead
+    ended = following == 0
+    level = torch.where(ended, sigma, following)
+    slope_ahead = (ahead - net(ahead, level)) / per_image(level, x)
+    slope = (x - x0) / per_image(sigma, x)
+    improved = x + per_image(following - sigma, x) * (slope + slope_ahead) / 2
+    return torch.where(per_image(ended, x), ahead, improved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unidad.methods.base import Method
+from unidad.methods.consistency import Consistency
 from unidad.methods.dmd2 import Dmd2
 from unidad.methods.echodistill import EchoDistill
 from unidad.methods.finetune import Finetune
@@ -13,6 +14,7 @@ METHODS: dict[str, type[Method]] = {
     "dmd2": Dmd2,
     "unidad": UniDad,
     "echodistill": EchoDistill,
+    "consistency": Consistency,
 }
 PRETRAINING = "finetune"
 """What trains a source teacher, from a fresh network on the source set."""
