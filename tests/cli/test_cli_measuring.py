@@ -46,6 +46,11 @@ def test_another_rare_token(subject_row, extract):
     assert list(found.texts) == ["a red prt", "a prt in the snow", "a prt wearing pink glasses"]
 
 
+def test_the_rare_token_is_kept_beside(subject_row, extract):
+    found = extract(subject_row["images"], "--keep-token")
+    assert list(found.texts) == [*PLAIN, *PROMPTS]
+
+
 def test_evaluate_measures_rows_with_prompts(subject_row, tmp_path):
     (tmp_path / "row.json").write_text(json.dumps(subject_row))
     assert call("evaluate", tmp_path / "row.json", "--out", tmp_path / "m.json", "--quiet") == 0

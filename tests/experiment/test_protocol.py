@@ -57,6 +57,9 @@ def test_personalisation(protocol, normaliser, weights, posterior):
     assert (found.gan_student_weight, found.gan_discriminator_weight) == weights
     assert config.personalisation.posterior == posterior
     assert config.personalisation.images_per_prompt == 2
+    measured = {"paper": ("class", None, None), "released": ("subject", 4, 4)}[protocol]
+    found = config.personalisation
+    assert (found.clip_t_prompt, found.measured_photos, found.measured_images) == measured
 
 
 def test_what_a_file_says_itself_comes_first_and_what_it_extends_last():

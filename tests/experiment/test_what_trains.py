@@ -51,6 +51,8 @@ NEVER = [
     "personalisation.protocol",
     "personalisation.prompts",
     "personalisation.images_per_prompt",
+    "personalisation.clip_t_prompt",
+    "personalisation.measured_*",
 ]
 """What measures, logs or draws, or makes a source teacher that is shipped."""
 TRACKED = {"variants": {"dmd2": {"method": "dmd2", "nfe": 1, "student": "source_student"}}}
@@ -149,6 +151,8 @@ VALUES = {
     "personalisation.protocol": "unidad",
     "personalisation.student_unet": "x.bin",
     "personalisation.posterior": "sample",
+    "personalisation.measured_photos": 4,
+    "personalisation.measured_images": 4,
     "personalisation.fake_score_weights": "y.bin",
     "personalisation.fake_score_prefix": "fake.",
 }

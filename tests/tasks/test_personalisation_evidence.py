@@ -19,7 +19,7 @@ METRICS = registry.measurable(PersonalisationEvidence)
 def measure(networks, sets, features, tmp_path):
     """All metrics of samples, through files as a row has them."""
 
-    def run(samples="samples", reference=True, grammar=False, protocol="synthetic"):
+    def run(samples="samples", reference=True, grammar=False, protocol="synthetic", **more):
         paths = {}
         for name, images in sets.items():
             images.save(tmp_path / f"{name}.npz")
@@ -32,7 +32,7 @@ def measure(networks, sets, features, tmp_path):
             "reference_images": paths["reference"] if reference else None,
             **{"rare_token": "prt", "prompts": PROMPTS},
             **{"grammar": grammar, "protocol": protocol},
-        }
+        } | more
         evidence = PersonalisationEvidence(
             spec, networks, sets[samples], features[samples], progress=False
         )
@@ -133,6 +133,43 @@ def test_negative_cosines_count_as_nothing_where_the_protocol_says_so(measure, f
     features["photos"]["clip"][:] = np.abs(features["photos"]["clip"])
     assert measure()["clip_i"] < 0
     assert measure(protocol="echodistill")["clip_i"] == 0
+
+
+@pytest.mark.parametrize("row", ["samples", "photos"])
+def test_prompts_with_the_rare_token_where_it_is_kept(measure, networks, sets, features, row):
+    features[row] = extract(sets[row], networks, [*PLAIN, *PROMPTS])
+    whole, plain = measure(row, clip_t_prompt="subject"), measure(row)
+    text, clip = networks.texts(PROMPTS), features[row]["clip"]
+    cosines = clip @ text.T
+    expected = cosines.mean() if row == "photos" else cosines[range(6), [0, 0, 1, 1, 2, 2]].mean()
+    assert whole["clip_t"] == pytest.approx(expected, rel=1e-5)
+    assert abs(whole["clip_t"] - plain["clip_t"]) > 1e-4
+    assert {name for name in whole if whole[name] != plain[name]} == {"clip_t"}
+
+
+def test_fidelity_of_the_first_photos_and_images(measure, networks, features):
+    """Two of the photos; the first image of each prompt."""
+    found = measure(measured_photos=2, measured_images=1)
+    samples, photos = features["samples"], features["photos"]
+    for metric, name in (("clip_i", "clip"), ("instance_similarity", "instance")):
+        cosines = samples[name][[0, 2, 4]] @ photos[name][:2].T
+        assert found[metric] == pytest.approx(cosines.mean(), rel=1e-5)
+    text = (samples["clip"][[0, 2, 4]] * networks.texts(PLAIN)).sum(1)
+    assert found["clip_t"] == pytest.approx(text.mean(), rel=1e-5)
+    whole = measure()
+    changed = {name for name in found if found[name] != whole[name]}
+    assert changed == {"clip_i", "instance_similarity", "clip_t"}
+    of_photos = measure("photos", measured_photos=2, measured_images=1)
+    assert of_photos["clip_i"] == pytest.approx(photos["clip"][0] @ photos["clip"][1], rel=1e-5)
+
+
+def test_snapshots_are_measured_against_the_prompts_that_count(sets):
+    of_images = PersonalisationEvidence.prompts
+    spec = {"rare_token": "prt"}
+    captions = list(sets["samples"].captions)
+    plain = of_images(spec, sets["samples"])
+    assert plain == [prompt for prompt in PLAIN for _ in range(2)]
+    assert of_images(spec | {"clip_t_prompt": "subject"}, sets["samples"]) == plain + captions
 
 
 def test_without_grammar_there_is_no_prompt_success(measure):

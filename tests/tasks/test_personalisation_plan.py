@@ -97,6 +97,19 @@ def test_a_student_of_the_source_is_drawn_only_where_a_variant_starts_from_it():
     assert labels == {"Source teacher", "Held-out images", "Training images", "FT"}
 
 
+def test_how_fidelity_is_measured_is_in_rows_and_prompts_alone():
+    changes = {"clip_t_prompt": "subject", "measured_photos": 4, "measured_images": 3}
+    p, plain = plan(personalisation=changes), plan()
+    row = next(row for row in p.rows() if row.label == "Uni-DAD")
+    assert p.row_spec(row) == plain.row_spec(row) | changes
+    more = set(p.specs()) - set(plain.specs())
+    assert more == {
+        f"results/sdp/specs/evaluation/{name}/measured.json" for name in p.config.targets
+    }
+    prompts = json.loads(p.specs()["results/sdp/specs/evaluation/cat/measured.json"])["prompts"]
+    assert prompts == p.task.prompts("cat")
+
+
 def test_a_bare_unet_replaces_the_student_s_own():
     p = plan(personalisation={"student_unet": "dmd2.bin"})
     assert p.spec(run("Uni-DAD")).text_to_image.unet_weights == "dmd2.bin"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 from checkouts import snakemake
 from diffusers import StableDiffusionPipeline
@@ -45,10 +46,10 @@ def folder(tmp_path, stable_diffusion, clip_folder, dino_folder):
     random_dino(weights / "dino-vits16")
     (folder / "prompts.txt").write_text("\n".join(PROMPTS) + "\n")
     (folder / "small.yaml").write_text(yaml.safe_dump(smaller(), sort_keys=False))
-    for key in ("student_unet", "fake_score_weights"):
-        named = smaller()["personalisation"].get(key)
-        if named is not None:
-            write_weights(folder / named, pipeline.unet.state_dict())
+    named, state = smaller()["personalisation"], pipeline.unet.state_dict()
+    write_weights(folder / named["student_unet"], state)
+    guidance = {f"fake.{name}": tensor for name, tensor in state.items()}
+    torch.save(guidance | {"head.weight": torch.zeros(2)}, folder / named["fake_score_weights"])
     return folder
 
 
@@ -59,6 +60,7 @@ def smaller():
     raw = json.loads(json.dumps(raw))
     raw |= {"resolution": 16, "targets": {"cat2": raw["targets"]["cat2"]}}
     raw["personalisation"] |= {"prompts": "prompts.txt", "images_per_prompt": 2}
+    raw["personalisation"] |= {"clip_t_prompt": "subject", "measured_images": 1}  # as released
     brief = {"student_updates": 2, "checkpoint_every": 1, "sample_every": 0}
     raw["training"] |= brief
     echo = raw["variants"]["EchoDistill"]

@@ -35,6 +35,9 @@ def _add_features(verbs: Verbs) -> None:
         "--settings", type=Path, help="JSON whose prompts are embedded beside the captions"
     )
     parser.add_argument("--rare-token", default="prt", help="left out of the prompts (default prt)")
+    parser.add_argument(
+        "--keep-token", action="store_true", help="embed the prompts with the rare token, too"
+    )
     parser.add_argument("--out", type=Path, required=True, help=".npz to write")
     add_threads_and_quiet(parser)
 
@@ -48,8 +51,9 @@ def _features(options: argparse.Namespace) -> None:
 
     images = ImageSet.load(options.images)
     settings = read_settings(options.settings, PromptGrid.model_fields)
-    prompts = [*images.captions, *settings.get("prompts", ())]
-    prompts = [without_token(prompt, options.rare_token) for prompt in prompts]
+    whole = [*images.captions, *settings.get("prompts", ())]
+    prompts = [without_token(prompt, options.rare_token) for prompt in whole]
+    prompts += whole if options.keep_token else []
     cached_features(images, load_extractor(*options.network), options.out, prompts)
 
 

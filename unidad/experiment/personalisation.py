@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from unidad.config.section import Images, Positive, Section, Text, Word
+from unidad.config.section import Count, Images, Positive, Section, Text, Word
 from unidad.config.text_to_image import Lora
 from unidad.synthetic.recipes import SceneModels
 
@@ -48,6 +48,15 @@ class Personalisation(Section):
     """Prior preservation in every finetune variant; null leaves it out."""
     protocol: Literal["synthetic", "unidad", "echodistill"] = "synthetic"
     """How fidelity is measured: with the embedded networks, or those of a paper."""
+    clip_t_prompt: Literal["class", "subject"] = "class"
+    """What CLIP-T compares images with: their prompts without the rare token, or as they were drawn
+    (the paper's code)."""
+    measured_photos: Count | None = None
+    """Photos that DINO and CLIP-I compare with, the first so many; null: all (the paper's code: 4).
+    """
+    measured_images: Count | None = None
+    """Images of each prompt that DINO, CLIP-I and CLIP-T are taken of, the first so many; null:
+    all (the paper's code: 4)."""
     scene_models: SceneModels = SceneModels()
     """How source_teacher, source_student and feature_network are trained where they are train."""
 

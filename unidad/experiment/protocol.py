@@ -53,7 +53,12 @@ PERSONALISATION: dict[str, dict[str, Any]] = {
             "gan_discriminator_weight": 0.03,
             "gan_shared_levels": True,
         },
-        "personalisation": {"posterior": "mean"},
+        "personalisation": {
+            "posterior": "mean",
+            "clip_t_prompt": "class",
+            "measured_photos": None,
+            "measured_images": None,
+        },
     },
     "released": {
         "training": {"warmup_counts": "iterations"},
@@ -64,7 +69,12 @@ PERSONALISATION: dict[str, dict[str, Any]] = {
             "gan_discriminator_weight": 0.01,
             "gan_shared_levels": True,
         },
-        "personalisation": {"posterior": "sample"},
+        "personalisation": {
+            "posterior": "sample",
+            "clip_t_prompt": "subject",
+            "measured_photos": 4,
+            "measured_images": 4,
+        },
     },
 }
 NAMES = tuple(GENERATION)

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 ALL_SUBJECTS = "mean of subjects"
 """Beside it stand the papers' means over the 30 subjects of the DreamBooth benchmark."""
+FIDELITY = {"clip_t_prompt", "measured_photos", "measured_images"}
+"""What the protocols of papers leave open, or differ in."""
 SHOWN = 16
 """Held-out scenes of the source, for the contact sheet: nothing is measured against them."""
 
@@ -150,6 +152,11 @@ class Personalisation(Task):
     def shown_prompts(self) -> dict[str, list[str]]:
         """Target → its prompts without the rare token."""
         return {target: self.prompts(target, token=False) for target in self.config.targets}
+
+    @property
+    def keeps_token(self) -> bool:
+        """Whether images are measured against prompts with the rare token."""
+        return self.config.personalisation.clip_t_prompt == "subject"
 
     def drawing_spec(self, images: str) -> str:
         """The prompts, seeds and guidance that an image set is drawn with."""
@@ -282,6 +289,8 @@ class Personalisation(Task):
             grid = common | {"images_per_prompt": settings.images_per_prompt}
             specs[f"{folder}/subject.json"] = grid | {"prompts": self.prompts(target)}
             specs[f"{folder}/class.json"] = grid | {"prompts": of_class}
+            if self.keeps_token:
+                specs[f"{folder}/measured.json"] = {"prompts": self.prompts(target)}
             if settings.prior is not None:
                 specs[f"{folder}/class_images.json"] = common | {
                     "prompts": [f"a {self.class_word(target)}"],
@@ -327,7 +336,8 @@ class Personalisation(Task):
     def row_spec(self, row: Row) -> dict:
         """Photos to compare with, protocol, prompts."""
         reference = f"{self.root}/data/{row.target}/reference.npz"
-        return {
+        fidelity = self.config.personalisation.model_dump(include=FIDELITY, exclude_defaults=True)
+        return fidelity | {
             "reference_images": reference if self.plan.has_reference(row.target) else None,
             "protocol": self.config.personalisation.protocol,
             "rare_token": self.config.personalisation.rare_token,

@@ -81,8 +81,9 @@ class PersonalisationEvidence(Evidence):
 
     @classmethod
     def prompts(cls, spec: dict, images: ImageSet) -> list[str]:
-        """The captions without the rare token."""
-        return [without_token(caption, spec["rare_token"]) for caption in images.captions]
+        """The captions without the rare token, and with it where CLIP-T wants them."""
+        plain = [without_token(caption, spec["rare_token"]) for caption in images.captions]
+        return [*plain, *images.captions] if _keeps_token(spec) else plain
 
     @property
     def measured_with(self) -> str:
@@ -107,35 +108,63 @@ class PersonalisationEvidence(Evidence):
         """Whether negative cosines count as 0."""
         return find_protocol(self.spec["protocol"]).clamp
 
+    @cached_property
+    def counted(self) -> np.ndarray:
+        """Numbers of the samples that fidelity is counted on, (n,).
+
+        Of each prompt's images the first ``measured_images``, of photos ``measured_photos``.
+        """
+        if self.are_photos:
+            return np.arange(len(self.samples))[: self.spec.get("measured_photos")]
+        images, most = self.answers.images, self.spec.get("measured_images")
+        numbers = np.array(self.answers.numbers)
+        kept = [images[numbers == number][:most] for number in range(numbers.max() + 1)]
+        return np.sort(np.concatenate(kept))
+
     @property
     def clip(self) -> np.ndarray:
-        """Unit rows (N, D) of the samples."""
-        return self.features["clip"]
+        """Unit rows (n, D) of the samples that count."""
+        return self.features["clip"][self.counted]
 
     @property
     def instance(self) -> np.ndarray:
-        """Unit rows (N, E) of the samples."""
-        return self.features["instance"]
+        """Unit rows (n, E) of the samples that count."""
+        return self.features["instance"][self.counted]
 
     @property
     def photo_clip(self) -> np.ndarray:
-        """The same of the photos."""
-        return self.training_features["clip"]
+        """The same of the photos that count."""
+        return self.training_features["clip"][: self.spec.get("measured_photos")]
 
     @property
     def photo_instance(self) -> np.ndarray:
-        """The same of the photos."""
-        return self.training_features["instance"]
+        """The same of the photos that count."""
+        return self.training_features["instance"][: self.spec.get("measured_photos")]
 
     @property
     def answering_clip(self) -> np.ndarray:
-        """Unit rows (M, D) of the answers' images."""
-        return self.clip[self.answers.images]
+        """Unit rows (m, D) of the images of the answers that count."""
+        return self.features["clip"][self.answers.images[self._answers_that_count]]
 
     @property
     def answered_text(self) -> np.ndarray:
-        """Unit rows (M, D) of the answers' prompts."""
-        return self.features.text(self.answers.prompts)
+        """Unit rows (m, D) of the prompts of the answers that count."""
+        return self.features.text([self._read[place] for place in self._answers_that_count])
+
+    @property
+    def _answers_that_count(self) -> np.ndarray:
+        return np.flatnonzero(np.isin(self.answers.images, self.counted))
+
+    @property
+    def _read(self) -> Sequence[str]:
+        """The answers' prompts, (M,), as CLIP-T reads them."""
+        if not _keeps_token(self.spec):
+            return self.answers.prompts
+        if not self.are_photos:
+            return [self.samples.captions[number] for number in self.answers.images]
+        token, prompts = self.spec["rare_token"], self.spec["prompts"]
+        whole = {without_token(prompt, token): prompt for prompt in prompts}
+        return [whole[prompt] for prompt in self.answers.prompts]
 
     @property
     def words(self) -> dict[str, np.ndarray] | None:
@@ -213,6 +242,10 @@ class PersonalisationEvidence(Evidence):
             return self.perceptual_batches(ImageSet(self.samples.images[answers]), self.progress)
         rows = torch.cat(list(self.perceptual_batches(self.samples, self.progress)))
         return repeat(rows, len(answers) // len(self.samples))
+
+
+def _keeps_token(spec: dict) -> bool:
+    return spec.get("clip_t_prompt") == "subject"
 
 
 def _numbers(prompts: Sequence[str]) -> list[int]:

@@ -137,7 +137,8 @@ def prompts_of_target(wildcards):
     target = wildcards.images.split("/")[1]
     if target not in PLAN.task.shown_prompts():
         return []
-    return [f"{SPECS}/evaluation/{target}/subject.json"]
+    name = "measured" if PLAN.task.keeps_token else "subject"
+    return [f"{SPECS}/evaluation/{target}/{name}.json"]
 
 
 def trajectory_row(wildcards):

@@ -25,6 +25,7 @@ rule features:
             for option in (
                 f"--settings={path}",
                 f"--rare-token={PLAN.config.personalisation.rare_token}",
+                *(["--keep-token"] if PLAN.task.keeps_token else []),
             )
         ],
     shell:
