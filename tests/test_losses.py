@@ -57,6 +57,18 @@ def test_consistency_by_hand():
     assert losses.consistency(X0, X0).item() == 0
 
 
+def test_hidden_distance_by_hand():
+    """Mean squares 0.085 at sigma 2 and 0.04 at sigma 4; an image at level 0 adds nothing."""
+    assert losses.hidden_distance(FAKE, X0, SIGMA).item() == pytest.approx(0.0625, rel=1e-5)
+    kl = (0.085 / 8 + 0.04 / 32) / 2
+    assert losses.hidden_distance(FAKE, X0, SIGMA, "kl").item() == pytest.approx(kl, rel=1e-5)
+    ended = torch.tensor([0.0, 4.0])
+    assert losses.hidden_distance(FAKE, X0, ended).item() == pytest.approx(0.02, rel=1e-5)
+    assert losses.hidden_distance(FAKE, X0, ended, "kl").item() == pytest.approx(
+        0.04 / 64, rel=1e-5
+    )
+
+
 def test_dmd_loss_has_the_value_and_gradient_of_equation():
     x0 = X0.clone().requires_grad_(True)
     g = losses.dmd_gradient(x0, FAKE, REAL, X, SIGMA)

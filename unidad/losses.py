@@ -4,7 +4,7 @@ Loss names, here, in the logs and in the configuration: ``dmd_source``, ``dmd_ta
 (``dmd_teacher`` where the one teacher is not the source's), ``gan_student``,
 ``gan_discriminator``, ``fake_score_denoising``, ``target_teacher_denoising``; EchoDistill's
 ``teacher_denoising``, ``alignment_features``, ``alignment_latents`` and ``alignment_texture``;
-``consistency``.
+``consistency``; SFDDM's ``output`` and ``hidden``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ GanLoss = Literal["bce", "hinge", "lsgan", "wgan-gp"]
 Logits = Literal["summed", "averaged"]
 LsganOn = Literal["logits", "probabilities"]
 Distance = Literal["huber", "l2"]
+HiddenDistance = Literal["plain", "kl"]
 
 
 def denoising(x0_hat: Tensor, x0: Tensor, sigma: Tensor, sigma_data: float | None = 0.5) -> Tensor:
@@ -164,6 +165,26 @@ def consistency(
     if distance == "huber":
         return ((squared + width**2).sqrt() - width).mean()
     return squared.mean()
+
+
+def hidden_distance(
+    hidden: Tensor, goal: Tensor, sigma: Tensor, distance: HiddenDistance = "plain"
+) -> Tensor:
+    """The distance of two models' hidden variables, a mean over images and elements.
+
+    Both are Gaussians of deviation sigma about what is given, so their Kullback-Leibler divergence
+    is ``|hidden - goal|^2 / (2 sigma^2)``.
+
+    Args:
+        hidden: the student's (N, C, H, W).
+        goal: the teacher's, likewise.
+        sigma: their level (N,); at 0 there is no hidden variable, and nothing is added.
+        distance: ``kl``, or ``plain`` without the divisor.
+    """
+    weight = (sigma > 0).to(hidden)
+    if distance == "kl":
+        weight = weight / (2 * torch.where(sigma > 0, sigma, 1.0) ** 2)
+    return (weight * latent_distance(hidden, goal)).mean()
 
 
 def feature_distance(tokens: Tensor, goal: Tensor) -> Tensor:

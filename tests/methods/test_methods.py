@@ -49,6 +49,7 @@ EXPECTED = {
         "target_teacher": {"target_teacher"},
     },
     "consistency": {"student": {"student"}},
+    "sfddm": {"student": {"student"}},
 }
 
 

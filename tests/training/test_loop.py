@@ -33,6 +33,7 @@ def same(first, second):
         ("make_spec", "dmd2"),
         ("make_spec", "unidad"),
         ("make_spec", "consistency"),
+        ("make_spec", "sfddm"),
         ("make_subject_spec", "unidad"),
     ],
 )

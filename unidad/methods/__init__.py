@@ -7,6 +7,7 @@ from unidad.methods.consistency import Consistency
 from unidad.methods.dmd2 import Dmd2
 from unidad.methods.echodistill import EchoDistill
 from unidad.methods.finetune import Finetune
+from unidad.methods.sfddm import Sfddm
 from unidad.methods.unidad import UniDad
 
 METHODS: dict[str, type[Method]] = {
@@ -15,6 +16,7 @@ METHODS: dict[str, type[Method]] = {
     "unidad": UniDad,
     "echodistill": EchoDistill,
     "consistency": Consistency,
+    "sfddm": Sfddm,
 }
 PRETRAINING = "finetune"
 """What trains a source teacher, from a fresh network on the source set."""
