@@ -136,6 +136,7 @@ VALUES = {
     "variants.<consistency>.nfe": 2,
     "variants.<sfddm>.nfe": 2,
     "variants.<echodistill>.echo_rounds": 0,
+    "variants.<echodistill>.prompt_templates": "textual_inversion",
     "variants.<dmd2>.teacher": "finetune",
     "variants.<dmd2>.student": "finetune",
     "variants.<unidad>.student": "finetune",

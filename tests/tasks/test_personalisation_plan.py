@@ -110,6 +110,14 @@ def test_how_fidelity_is_measured_is_in_rows_and_prompts_alone():
     assert prompts == p.task.prompts("cat")
 
 
+def test_where_a_subject_s_word_starts_reaches_the_run_that_learns_one():
+    targets = {"cat": {"subject": "cat", "word_start": "kitten"}}
+    p = plan(targets=targets)
+    assert p.spec(run("EchoDistill")).text_to_image.prompts.word_start == "kitten"
+    assert p.spec(run("FT")).text_to_image.prompts.word_start is None
+    assert p.task.words()["targets.cat.word_start"] == "kitten"
+
+
 def test_a_bare_unet_replaces_the_student_s_own():
     p = plan(personalisation={"student_unet": "dmd2.bin"})
     assert p.spec(run("Uni-DAD")).text_to_image.unet_weights == "dmd2.bin"

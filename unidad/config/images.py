@@ -103,6 +103,9 @@ class Target(Section):
     class_word: Text | None = None
     """What the subject in one's own folder is, in a word that the tokenizer knows: cat, stuffed
     animal."""
+    word_start: Text | None = None
+    """Where the word that EchoDistill learns starts: as these words, such as corgi; null: as
+    token_start says."""
     live: bool | None = None
     """Whether the subject in one's own folder is a living one, which decides its prompts; null:
     cats and dogs are."""

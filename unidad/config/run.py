@@ -165,6 +165,9 @@ class RunSpec(Section, Generic[S]):
             keys.add("network")
         if text and "teacher" not in self.variant.origins():
             keys.add("text_to_image.guidance_scale")
+        prompts = self.text_to_image.prompts if text else None
+        if prompts is not None and prompts.word_start is None:
+            keys.add("text_to_image.prompts.word_start")
         for name in ("fake_score_weights", "fake_score_prefix") if text else ():
             if getattr(self.text_to_image, name) is None:
                 keys.add(f"text_to_image.{name}")

@@ -31,6 +31,8 @@ class Prompts(Section):
     """Prompt of the subject, with both: a prt cat."""
     source: str
     """Prompt of the class, for the source teacher and for prior preservation: a cat."""
+    word_start: Text | None = None
+    """Words whose embeddings' mean a learned rare token starts from; null: as the method says."""
 
     @model_validator(mode="after")
     def _name_the_subject(self) -> Prompts:

@@ -24,10 +24,12 @@ from unidad.config.names import SOURCE_STUDENT, SOURCE_TEACHER
 from unidad.config.run import FewStepSettings, RunSpec
 from unidad.config.section import NUMBER, Count, Name, NotNegative, Positive, Text, Unit, Whole
 from unidad.data.image_set import ImageSet, to_tensor
-from unidad.diffusion.draws import integers, uniform
+from unidad.data.prompts import templates_file
+from unidad.diffusion.draws import integers
 from unidad.diffusion.levels import draw_levels
-from unidad.diffusion.process import add_noise, per_image
+from unidad.diffusion.process import add_noise
 from unidad.methods.base import Batch, Method, StepOutput
+from unidad.methods.echo_images import EchoImages
 from unidad.networks.backbone import Backbone
 from unidad.networks.codec import CHUNK
 from unidad.networks.conditions import LearnedConditions
@@ -42,21 +44,6 @@ ALIGNING = "clip"
 """The frozen network whose tokens student and teacher are aligned on."""
 DIRECTIONS, PATCH = 128, 3
 """Of the sliced Wasserstein distance: projections, and side of the patches in pixels."""
-
-
-class EchoImages(nn.Module):
-    """Images that the student drew for the teacher: a part of checkpoints, trained by nothing."""
-
-    def __init__(self, count: int, shape: tuple[int, ...]):
-        super().__init__()
-        self.register_buffer("x0", torch.zeros(count, *shape))
-
-    def mixed(self, x0: Tensor, share: float, generator: torch.Generator) -> Tensor:
-        """Images (N, C, H, W), of which each is replaced with probability ``share``."""
-        chosen = integers(0, len(self.x0), len(x0), generator)
-        replaced = uniform(len(x0), generator) < share
-        echoes = self.x0[chosen.to(x0.device)]
-        return torch.where(per_image(replaced.to(x0.device), x0), echoes, x0)
 
 
 @dataclass(frozen=True)
@@ -101,6 +88,10 @@ class EchoDistillSettings(FewStepSettings):
     token_taught_by: Literal["teacher", "both"] = "teacher"
     """Whose losses train the embedding, which both read: the teacher's, or the student's as well
     (not published which)."""
+    prompt_templates: Text | None = None
+    """What teacher and student read in training: null, "a prt cat" alone; textual_inversion, one of
+    the 27 templates that Gal et al. (2023) trained with ("a photo of a prt cat", ...), drawn for
+    each image; or a file of one's own, one template a line with {} for the subject."""
     texture: Literal["sliced_wasserstein", "lpips"] = "sliced_wasserstein"
     """The texture distance: multi-scale sliced Wasserstein (the paper's first version), or LPIPS
     (its second) on the scene network if there is one, else the published one."""
@@ -165,6 +156,8 @@ class EchoDistillSettings(FewStepSettings):
         keys = {"training.bf16_teachers", "training.offload_teachers"}
         if not self.echo_rounds:
             keys |= {"echo_updates", "echo_candidates", "echo_filter", "echo_share"}
+        if self.prompt_templates is None:
+            keys.add("prompt_templates")
         return super().unused() | keys
 
     @property
@@ -173,10 +166,11 @@ class EchoDistillSettings(FewStepSettings):
         return self.features
 
     def input_files(self) -> list[Path]:
-        """The frozen networks' weights."""
+        """The frozen networks' weights, and the templates."""
         from unidad.features.frozen import frozen_weights
 
-        return frozen_weights(self.features)
+        templates = [] if self.prompt_templates is None else [templates_file(self.prompt_templates)]
+        return [*frozen_weights(self.features), *templates]
 
     @property
     def trained_networks(self) -> int:
@@ -235,7 +229,7 @@ class EchoDistill(Method):
         from unidad.features.frozen import load_frozen_features, perceptual_of
 
         variant = spec.variant
-        conditions = models.learned_conditions(variant.token_start)
+        conditions = models.learned_conditions(variant.token_start, variant.prompt_templates)
         student = models.student()
         teacher = models.teacher(student)
         for network in (student, teacher):
@@ -293,8 +287,10 @@ class EchoDistill(Method):
         if self.options.echo_rounds and iteration >= self.echo_starts[0]:
             share = self.options.echo_share
             batch = replace(batch, x0=self.networks["echo"].mixed(batch.x0, share, generator))
+        if self.options.prompt_templates is not None:
+            batch = self._prompted(batch, generator)
         yield self.teacher_step(batch, generator, logs)
-        batch = self.batch(batch.x0)  # the word has moved
+        batch = self._prompted(batch, generator)  # the word has moved
         drawn = self.draw(batch, generator)
         yield self.student_step(drawn, batch, generator)
         yield self.discriminator_step(drawn, generator)
@@ -364,6 +360,9 @@ class EchoDistill(Method):
     def pooled(self, images: Tensor) -> dict[str, Tensor]:
         """The same, mean over an image's tokens: (N, D)."""
         return _pooled(self.tokens(images))
+
+    def _prompted(self, batch: Batch, generator: torch.Generator) -> Batch:
+        return replace(batch, condition=self.conditions.drawn(len(batch.x0), generator))
 
     def _one_step(self, eps: Tensor, condition: Tensor) -> Tensor:
         sigma = self.student_levels[0].to(eps.device)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from unidad.diffusion.draws import uniform
+from unidad.diffusion.draws import integers, uniform
 from unidad.networks.learned_token import LearnedToken
 
 
@@ -49,16 +51,31 @@ class LearnedConditions(Prompts):
         prompt: the target's; embedded anew whenever ``target`` is read.
         source: as for `Prompts`.
         null: likewise.
+        training: prompts with the word that are read in training; none: the target's alone.
     """
 
-    def __init__(self, token: LearnedToken, prompt: str, source: Tensor, null: Tensor):
+    def __init__(
+        self,
+        token: LearnedToken,
+        prompt: str,
+        source: Tensor,
+        null: Tensor,
+        training: Sequence[str] = (),
+    ):
         super().__init__(source, null)
-        self.token, self.prompt = token, prompt
+        self.token, self.prompt, self.training = token, prompt, tuple(training)
 
     @property
     def target(self) -> Tensor:
         """Embeddings (1, L, D) of the target's prompt as the word stands now."""
         return self.token(self.prompt)
+
+    def drawn(self, count: int, generator: torch.Generator) -> Tensor:
+        """Prompts of training, one drawn for each of ``count`` images, (count, L, D)."""
+        if not self.training:
+            return self.first(count)
+        chosen = integers(0, len(self.training), count, generator)
+        return torch.cat([self.token(self.training[number]) for number in chosen.tolist()])
 
 
 class Captions(nn.Module):

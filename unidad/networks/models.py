@@ -11,6 +11,7 @@ import torch
 
 from unidad.config.run import RunSpec
 from unidad.data.image_set import ImageSet
+from unidad.data.prompts import fill, read_prompts, templates_file
 from unidad.errors import UserError
 from unidad.networks.backbone import Backbone
 from unidad.networks.codec import LatentCodec
@@ -129,14 +130,25 @@ class Models:
         # Not needed again in training, so the text encoder is not kept.
         return Conditions(*self._text_encoder()([prompts.target, prompts.source, ""]).split(1))
 
-    def learned_conditions(self, start: str) -> LearnedConditions:
+    def learned_conditions(self, start: str, templates: str | None = None) -> LearnedConditions:
         """The prompts of a run that learns the rare token's embedding; raises as `conditions`.
 
-        ``start`` names the prompts' word whose embedding it starts from.
+        Args:
+            start: the prompts' word whose embedding it starts from, unless they name one.
+            templates: of what is read in training, see `templates_file`; None: the target's prompt.
         """
         prompts, text = self.spec.text_to_image.prompts, self._text_encoder()
-        token = LearnedToken(text, prompts.rare_token, getattr(prompts, start))
-        return LearnedConditions(token, prompts.target, *text([prompts.source, ""]).split(1))
+        if prompts.word_start is not None:
+            text.check_words(prompts.word_start, "prompts.word_start")
+        token = LearnedToken(
+            text, prompts.rare_token, prompts.word_start or getattr(prompts, start)
+        )
+        read = () if templates is None else read_prompts(templates_file(templates))
+        training = [
+            fill(template, f"{prompts.rare_token} {prompts.class_word}") for template in read
+        ]
+        fixed = text([prompts.source, ""]).split(1)
+        return LearnedConditions(token, prompts.target, *fixed, training)
 
     @cached_property
     def _codec(self) -> LatentCodec | None:

@@ -36,7 +36,7 @@ class Generation(Task):
     """Targets are domains, the networks unconditional."""
 
     title: ClassVar = "few-shot generation"
-    unused_keys: ClassVar = ("targets.*.live",)
+    unused_keys: ClassVar = ("targets.*.live", "targets.*.word_start")
     rules: ClassVar = ("faces",)
     plots: ClassVar = (
         Plot("quality_nfe", "frechet_distance", NFE, logarithmic=True),

@@ -146,8 +146,14 @@ class Personalisation(Task):
 
     def words(self) -> dict[str, str]:
         """The rare token, and what each subject is."""
-        classes = {f"targets.{name}": self.class_word(name) for name in self.config.targets}
-        return {"personalisation.rare_token": self.config.personalisation.rare_token} | classes
+        targets = self.config.targets
+        classes = {f"targets.{name}": self.class_word(name) for name in targets}
+        starts = {
+            f"targets.{name}.word_start": target.word_start for name, target in targets.items()
+        }
+        starts = {key: words for key, words in starts.items() if words is not None}
+        token = {"personalisation.rare_token": self.config.personalisation.rare_token}
+        return token | classes | starts
 
     def shown_prompts(self) -> dict[str, list[str]]:
         """Target → its prompts without the rare token."""
@@ -323,6 +329,9 @@ class Personalisation(Task):
                 rare_token=settings.rare_token,
                 target=f"a {settings.rare_token} {word}",
                 source=f"a {word}",
+                word_start=self.config.targets[run.target].word_start
+                if variant.needs_prompts
+                else None,
             ),
             guidance_scale=settings.guidance_scale,
             unet_weights=settings.student_unet if distilled else None,

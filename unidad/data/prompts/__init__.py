@@ -15,6 +15,8 @@ from unidad.errors import UserError
 
 STANDARD = {kind: Path(__file__).with_name(f"{kind}.txt") for kind in ("objects", "live")}
 """The 25 prompts for objects and the 25 for live subjects of Ruiz et al. 2023."""
+TEXTUAL_INVERSION = "textual_inversion"
+"""What a configuration calls the templates that Gal et al. 2023 trained a word with."""
 
 _SLOT = re.compile(r"\{(?:subject)?\}")
 
@@ -43,6 +45,12 @@ def read_prompts(path: str | Path) -> tuple[str, ...]:
     if len(prompts) > MOST_PROMPTS:
         raise UserError(f"prompt file {path}: {len(prompts)} prompts, at most {MOST_PROMPTS}")
     return prompts
+
+
+def templates_file(name: str) -> Path:
+    """The file of training's templates: ``textual_inversion``, or a path."""
+    shipped = Path(__file__).with_name(f"{TEXTUAL_INVERSION}.txt")
+    return shipped if name == TEXTUAL_INVERSION else Path(name)
 
 
 def fill(template: str, subject: str) -> str:
