@@ -106,7 +106,7 @@ def tiny_spec(
         "seed": 3,
         "data": str(data),
         "student": str(model),
-        "teacher": None if method == "finetune" else str(model),
+        "teacher": None if method == "finetune" and "pairwise" not in variant else str(model),
         "resolution": 16,
         "network": {},
         "variant": variant,

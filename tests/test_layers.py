@@ -12,7 +12,7 @@ FILES = sorted((ROOT / "unidad").rglob("*.py"))
 LAYERS = (
     ("__init__", "errors", "files", "locks", "shipped", "provenance", "plugins", "style", "timing"),
     ("config",),
-    ("diffusion", "losses", "data"),
+    ("diffusion", "losses", "pairwise_losses", "data"),
     ("features", "networks"),
     ("pipeline", "sampling", "prompt_sampling", "models"),
     ("methods",),

@@ -125,6 +125,7 @@ VALUES = {
     "intra_lpips.members": 9,
     "variants.<finetune>.student": "dmd2",
     "variants.<finetune>.extra_nfe": [5],
+    "variants.<finetune>.pairwise": {"image_weight": 0.25},
     "variants.<dmd2>.extra_nfe": [5],
     "variants.<unidad>.extra_nfe": [5],
     "variants.<consistency>.extra_nfe": [5],

@@ -30,7 +30,9 @@ def check_token(config: Config, name: str) -> None:
 
 
 def check_sampling(label: str, variant: MethodSettings) -> None:
-    """Students draw in one step, other models as diffusers does."""
+    """Students draw in one step, other models as diffusers does; DDPM-PA's pairs are of images."""
+    if getattr(variant, "pairwise", None) is not None:
+        raise ValueError(f"variants.{label}.pairwise: of few-shot generation alone; leave it out")
     if variant.sampler == "heun":
         raise ValueError(
             f"variants.{label}.sampler: many-step text-to-image models draw with ddim, not heun"
