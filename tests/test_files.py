@@ -1,5 +1,7 @@
 """What is written appears whole or not at all, and costs nobody anything else."""
 
+import json
+import zlib
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from unidad.files import (
     atomic_folder,
     local_path,
     read_json,
+    seal,
     sha256,
     write_json,
 )
@@ -141,3 +144,39 @@ def test_addresses_of_this_machine_and_of_others():
     for address in ("ftp://server/a.zip", "file://server/a.zip"):
         with pytest.raises(UserError, match="only http, https and file addresses"):
             local_path(address)
+
+
+def sealed(folder, **values):
+    write_json(folder / "config.json", values)
+    seal(folder)
+    return folder / "config.json"
+
+
+def test_a_sealed_file_reads_as_before_in_any_order_and_spacing(tmp_path):
+    path = sealed(tmp_path, _class_name="Net", widths=[32, 0.5], heads=None)
+    values = {"_class_name": "Net", "widths": [32, 0.5], "heads": None}
+    assert read_json(path, "") == values
+    stored = json.loads(path.read_text())
+    assert stored.pop("_crc32") == f"{zlib.crc32(json.dumps(values, sort_keys=True).encode()):08x}"
+    path.write_text(json.dumps(dict(reversed(json.loads(path.read_text()).items()))))
+    assert read_json(path, "") == values
+    seal(tmp_path)
+    assert read_json(path, "") == values
+
+
+@pytest.mark.parametrize(("old", "new"), [('"heads"', '"hdads"'), ("32", "36"), ("true", "null")])
+def test_a_change_of_a_key_or_a_value_of_a_sealed_file_is_refused(tmp_path, old, new):
+    path = sealed(tmp_path, heads=32, attends=True)
+    text = path.read_text()
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(UserError, match=r"config\.json: its content has changed since it was wri"):
+        read_json(path, "")
+    lines = [line for line in path.read_text().splitlines() if "_crc32" not in line]
+    path.write_text("\n".join(lines).replace("true,", "true").replace("null,", "null"))
+    assert read_json(path, "") != {"heads": 32, "attends": True}
+
+
+def test_of_other_files_nothing_is_sealed(tmp_path):
+    write_json(tmp_path / "training.json", {"a": 1})
+    seal(tmp_path)
+    assert json.loads((tmp_path / "training.json").read_text()) == {"a": 1}

@@ -198,3 +198,19 @@ def test_a_network_of_plain_pixels_and_learned_variance(tmp_path):
     expected = expected[0].permute(1, 2, 0).numpy().astype(int)
     assert images.shape == (2, 8, 8, 3)
     assert np.abs(images[0] - expected).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["unet/config.json", "scheduler/scheduler_config.json"])
+def test_a_misspelled_key_is_no_default(export, name):
+    """diffusers passes over keys that it does not know, and takes their defaults."""
+    folder = export()
+    text = (folder / name).read_text()
+    key = {"unet/config.json": "attention_head_dim"}.get(name, "prediction_type")
+    (folder / name).write_text(text.replace(key, "q" + key[1:], 1))
+    with pytest.raises(UserError, match="its content has changed since it was written"):
+        load_image_model(folder)
+
+
+def test_diffusers_reads_sealed_files_without_a_word(export, caplog):
+    drawn(UnidadPipeline.from_pretrained(export()))
+    assert "_crc32" not in caplog.text

@@ -1,6 +1,7 @@
 """What ships with the project is what its cards say."""
 
 import hashlib
+import json
 import re
 
 import numpy as np
@@ -14,6 +15,7 @@ from unidad.errors import UserError
 from unidad.experiment.load import load_config
 from unidad.features.clip import load_clip
 from unidad.features.feature_network import load_feature_network
+from unidad.files import SEAL, SEALED, read_json
 from unidad.methods.specs import load_spec
 from unidad.metrics.frechet import frechet_distance
 from unidad.networks.registry import load_backbone
@@ -59,6 +61,16 @@ def test_a_flipped_bit_of_weights_is_refused(path, tmp_path):
     damaged.write_bytes(data)
     with pytest.raises(UserError, match="its content has changed since it was written"):
         read_weights(damaged)
+
+
+@pytest.mark.parametrize("name", SEALED)
+def test_what_says_how_weights_are_read_is_sealed(name):
+    """A misspelled key of a library's configuration is passed over: another network, silently."""
+    found = [path for path in SHIPPED.rglob(name) if path.parent.name != "tokenizer"]
+    assert found or name == "drawing.json"
+    for path in found:
+        assert SEAL in json.loads(path.read_text()), path
+        read_json(path, "")
 
 
 @pytest.mark.parametrize("folder", WEIGHTS, ids=lambda folder: folder.name)

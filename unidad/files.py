@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,15 @@ FULL = {
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "larger than a file may be here (ulimit -f)",
 }
+SEAL = "_crc32"
+SEALED = (
+    "config.json",
+    "scheduler_config.json",
+    "model_index.json",
+    "drawing.json",
+    "preprocessor_config.json",
+)
+"""Files of a model's folder that say how its weights are to be read and drawn with."""
 
 
 @contextmanager
@@ -136,7 +146,7 @@ def read_json(path: Path, remedy: str) -> dict:
         remedy: how to mend its absence, the end of the message.
 
     Raises:
-        UserError: no such file, or not a JSON mapping.
+        UserError: no such file, not a JSON mapping, or one that changed since it was sealed.
     """
     try:
         value = json.loads(path.read_text())
@@ -146,7 +156,24 @@ def read_json(path: Path, remedy: str) -> dict:
         raise UserError(f"{path}: not valid JSON ({error})") from None
     if not isinstance(value, dict):
         raise UserError(f"{path}: expected a mapping of keys, found {type(value).__name__}")
+    if value.pop(SEAL, given := _checksum(value)) != given:
+        raise UserError(
+            f"{path}: its content has changed since it was written; write it anew, or take "
+            f"the line '{SEAL}' out of it if you changed it on purpose"
+        )
     return value
+
+
+def seal(folder: Path) -> None:
+    """Give the SEALED files of a model's folder a checksum, which `read_json` verifies.
+
+    Libraries pass over entries that begin with an underscore.
+    """
+    for name in SEALED:
+        for path in folder.rglob(name):
+            value = json.loads(path.read_text())
+            value.pop(SEAL, None)
+            write_json(path, value | {SEAL: _checksum(value)})
 
 
 def write_json(path: Path, value: object) -> None:
@@ -154,6 +181,12 @@ def write_json(path: Path, value: object) -> None:
     text = json.dumps(value, indent=2) + "\n"
     with atomic_file(path) as partial:
         partial.write_text(text)
+
+
+def _checksum(value: dict) -> str:
+    """CRC-32 of the entries but for the checksum's own, whatever their order and spacing."""
+    others = {key: entry for key, entry in value.items() if key != SEAL}
+    return f"{zlib.crc32(json.dumps(others, sort_keys=True).encode()):08x}"
 
 
 def sha256(path: Path) -> str:

@@ -15,7 +15,7 @@ from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
 from unidad.features.contract import Extractor, in_batches
 from unidad.features.features import weights_digest
-from unidad.files import read_json, write_json
+from unidad.files import read_json, seal, write_json
 from unidad.networks.folder import State, load_model
 from unidad.networks.text_to_image_folder import load_tokenizer, save_tokenizer
 from unidad.networks.weights import write_weights
@@ -155,6 +155,7 @@ def save_clip(clip: Clip, folder: str | Path) -> None:
         "image_std": clip.std.flatten().tolist(),
     }
     write_json(folder / PREPROCESSING, preprocessing)
+    seal(folder)
 
 
 def _build(config: dict) -> CLIPModel:

@@ -19,7 +19,7 @@ from unidad.errors import UserError
 from unidad.features.contract import Extractor, in_batches
 from unidad.features.features import weights_digest
 from unidad.features.perceptual import perceptual_rows
-from unidad.files import write_json
+from unidad.files import read_json, seal, write_json
 from unidad.networks.weights import check_state, read_weights, write_weights
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -111,6 +111,7 @@ class Trunk(nn.Module, Extractor):
         folder.mkdir(parents=True, exist_ok=True)
         write_weights(folder / WEIGHTS, {n: t.bfloat16() for n, t in _stored(self).items()})
         write_json(folder / CONFIG, asdict(self.config))
+        seal(folder)
 
 
 Network = TypeVar("Network", bound=Trunk)
@@ -169,10 +170,8 @@ def _stored(network: Trunk) -> dict[str, Tensor]:
 
 def _read_config(path: Path, config_class: type[TrunkConfig], remedy: str) -> TrunkConfig:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path, remedy)
         lists = {name: tuple(v) for name, v in values.items() if isinstance(v, list)}
         return config_class(**(values | lists))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; {remedy}") from None
-    except (ValueError, TypeError, AttributeError) as error:
+    except TypeError as error:
         raise UserError(f"{path}: not a feature network's configuration ({error})") from None

@@ -10,7 +10,7 @@ import torch
 from diffusers import EulerDiscreteScheduler
 
 from unidad.data.contact_sheet import contact_sheet
-from unidad.files import read_json, write_json
+from unidad.files import read_json, seal, write_json
 from unidad.models.card import saving, write_model
 from unidad.networks.registry import load_backbone
 from unidad.networks.text_to_image import TextToImageUNet
@@ -89,3 +89,4 @@ def _copy_text_to_image(folder: Path, out: Path, dtype: torch.dtype) -> None:
         shutil.copytree(folder.parent / ADAPTERS, out / ADAPTERS)
     config = out / "text_encoder" / "config.json"  # where transformers, unlike diffusers, looks
     write_json(config, read_json(config, LAYOUT) | {"dtype": "float32"})
+    seal(out)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from unidad.config.diffusion import Diffusion
 from unidad.diffusion.levels import of_network
-from unidad.files import atomic_folder
+from unidad.files import atomic_folder, seal
 from unidad.networks.lora import ADAPTER, Layers, add_lora, merged_lora
 
 if TYPE_CHECKING:
@@ -198,6 +198,7 @@ class Backbone(nn.Module, ABC):
         diffusion = self.noise_process(diffusion or Diffusion())
         with atomic_folder(Path(folder)) as partial:
             self.write(partial, sampler, nfe, diffusion, text)
+            seal(partial)
 
     def _autocast(self, x: Tensor) -> torch.autocast:
         return torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16)
