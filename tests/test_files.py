@@ -176,6 +176,12 @@ def test_a_change_of_a_key_or_a_value_of_a_sealed_file_is_refused(tmp_path, old,
     assert read_json(path, "") != {"heads": 32, "attends": True}
 
 
+def test_notes_that_libraries_add_when_they_save_again_change_nothing(tmp_path):
+    path = sealed(tmp_path, _class_name="Net", heads=32)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"_name_or_path": "elsewhere"}))
+    assert read_json(path, "")["heads"] == 32
+
+
 def test_of_other_files_nothing_is_sealed(tmp_path):
     write_json(tmp_path / "training.json", {"a": 1})
     seal(tmp_path)

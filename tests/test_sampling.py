@@ -1,4 +1,3 @@
-import json
 import shutil
 from types import SimpleNamespace
 
@@ -6,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
+from json_files import change_json
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -115,10 +115,7 @@ def test_dropout_is_off(tmp_path):
 
 def test_a_folder_without_our_settings_is_many_step(model_folder):
     """A source teacher from elsewhere: a plain diffusers pipeline."""
-    index = json.loads((model_folder / "model_index.json").read_text())
-    for key in ("sampler", "nfe", "diffusion"):
-        del index[key]
-    (model_folder / "model_index.json").write_text(json.dumps(index))
+    change_json(model_folder / "model_index.json", sampler=None, nfe=None, diffusion=None)
     model = load_image_model(model_folder)
     assert (model.sampler, model.nfe, model.diffusion.sigma_max) == ("ddim", 25, 80.0)
 
@@ -128,11 +125,6 @@ def edit_weights(folder, change):
     weights = load_file(path)
     change(weights)
     save_file(weights, path)
-
-
-def edit_index(folder, **changes):
-    path = folder / "model_index.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 @pytest.mark.parametrize(
@@ -157,10 +149,13 @@ def edit_index(folder, **changes):
             r"'extra' is not in the model",
         ),
         (
-            lambda f: edit_index(f, diffusion={"sigma_mx": 3}),
+            lambda f: change_json(f / "model_index.json", diffusion={"sigma_mx": 3}),
             r"model_index.json: diffusion\.sigma_mx",
         ),
-        (lambda f: edit_index(f, diffusion=[1]), r"model_index.json: diffusion: "),
+        (
+            lambda f: change_json(f / "model_index.json", diffusion=[1]),
+            r"model_index.json: diffusion: ",
+        ),
         (lambda f: (f / "scheduler" / "scheduler_config.json").unlink(), "no such file"),
     ],
 )

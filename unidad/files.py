@@ -184,8 +184,11 @@ def write_json(path: Path, value: object) -> None:
 
 
 def _checksum(value: dict) -> str:
-    """CRC-32 of the entries but for the checksum's own, whatever their order and spacing."""
-    others = {key: entry for key, entry in value.items() if key != SEAL}
+    """CRC-32 of the entries, whatever their order and spacing.
+
+    But for notes such as ``_name_or_path``, which libraries add or change when they save again.
+    """
+    others = {k: entry for k, entry in value.items() if k == "_class_name" or not k.startswith("_")}
     return f"{zlib.crc32(json.dumps(others, sort_keys=True).encode()):08x}"
 
 

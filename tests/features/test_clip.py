@@ -1,8 +1,7 @@
-import json
-
 import numpy as np
 import pytest
 import torch
+from json_files import change_json
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import CLIPImageProcessor, CLIPModel
@@ -104,10 +103,6 @@ def test_weights_of_an_older_release(clip, folder):
     assert load_clip(folder).fingerprint == clip.fingerprint
 
 
-def changed(path, **entries) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
-
-
 def without(path, name) -> None:
     state = load_file(path)
     del state[name]
@@ -122,10 +117,13 @@ def without(path, name) -> None:
         (lambda f: (f / "model.safetensors").unlink(), "model.safetensors: weights are missing"),
         (lambda f: (f / "model.safetensors").write_bytes(b"x" * 99), "not a readable safetensors"),
         (lambda f: without(f / "model.safetensors", "logit_scale"), "no 'logit_scale' in the file"),
-        (lambda f: changed(f / "config.json", model_type="bert"), "expected clip, found bert"),
-        (lambda f: changed(f / "config.json", text_config={"hidden_size": 7}), "no model of this"),
+        (lambda f: change_json(f / "config.json", model_type="bert"), "expected clip, found bert"),
         (
-            lambda f: changed(f / "preprocessor_config.json", image_mean=[0.5]),
+            lambda f: change_json(f / "config.json", text_config={"hidden_size": 7}),
+            "no model of this",
+        ),
+        (
+            lambda f: change_json(f / "preprocessor_config.json", image_mean=[0.5]),
             "image_mean and image_std must be three numbers",
         ),
         (

@@ -1,8 +1,7 @@
-import json
-
 import numpy as np
 import pytest
 import torch
+from json_files import change_json
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -91,16 +90,22 @@ def test_missing_files_are_named(tmp_path, folder):
         load_feature_network(folder)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"name": 1, "colour": 2}'])
-def test_a_configuration_that_is_none_is_named(folder, content):
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "expected a mapping of keys, found list"),
+        ('{"name": 1, "colour": 2}', "not a feature network's configuration"),
+    ],
+)
+def test_a_configuration_that_is_none_is_named(folder, content, complaint):
     (folder / "config.json").write_text(content)
-    with pytest.raises(UserError, match="not a feature network's configuration"):
+    with pytest.raises(UserError, match=rf"config\.json: {complaint}"):
         load_feature_network(folder)
 
 
 def test_weights_of_another_architecture_are_named(folder):
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"pooled": 7}))
+    change_json(folder / "config.json", pooled=7)
     with pytest.raises(UserError, match=r"another architecture: 'pool\.weight' is \(5, 32\)"):
         load_feature_network(folder)
     save_file({"other": torch.zeros(2)}, folder / "model.safetensors")

@@ -1,8 +1,7 @@
-import json
-
 import numpy as np
 import pytest
 import torch
+from json_files import change_json
 
 from unidad.data.image_set import to_tensor
 from unidad.errors import UserError
@@ -72,11 +71,10 @@ def test_saved_network_comes_back_rounded_to_bfloat16(folder, network, image_set
 def test_unreadable_folders_are_named(tmp_path, folder):
     with pytest.raises(UserError, match=r"absent/config\.json: no such file; `unidad train-scene-"):
         load_scene_network(tmp_path / "absent")
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"embedding": 7}))
+    change_json(folder / "config.json", embedding=7)
     with pytest.raises(UserError, match=r"another architecture: 'instance\.weight' is \(5, 32\)"):
         load_scene_network(folder)
-    (folder / "config.json").write_text(json.dumps(config | {"domains": 3}))
+    change_json(folder / "config.json", domains=3)
     with pytest.raises(UserError, match="not a feature network's configuration"):
         load_scene_network(folder)
 

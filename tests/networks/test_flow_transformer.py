@@ -12,6 +12,7 @@ from diffusers import (
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
 )
+from json_files import change_json
 from safetensors.torch import load_file
 
 from unidad.config.diffusion import Diffusion
@@ -270,20 +271,25 @@ def test_its_facts(flow_folder):
     assert facts["noise levels"].startswith("999, shift 3.0, sigma 0.003")
 
 
+SCHEDULER = "scheduler/scheduler_config.json"
+
+
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
         (lambda f: shutil.rmtree(f / "scheduler"), "scheduler_config.json: no such file; a flow"),
         (
-            lambda f: change(f / "scheduler/scheduler_config.json", use_dynamic_shifting=True),
+            lambda f: change_json(f / SCHEDULER, use_dynamic_shifting=True),
             "expected a FlowMatchEulerDiscreteScheduler of a fixed shift",
         ),
         (
-            lambda f: change(f / "scheduler/scheduler_config.json", _class_name="DDPMScheduler"),
+            lambda f: change_json(
+                f / "scheduler/scheduler_config.json", _class_name="DDPMScheduler"
+            ),
             "expected a FlowMatchEulerDiscreteScheduler of a fixed shift, found DDPMScheduler",
         ),
         (
-            lambda f: change(f / "transformer/config.json", joint_attention_dim=8),
+            lambda f: change_json(f / "transformer/config.json", joint_attention_dim=8),
             "weights of another architecture",
         ),
         (lambda f: (f / "transformer" / WEIGHTS_NAME).unlink(), "weights are missing"),
@@ -293,10 +299,6 @@ def test_an_unfit_folder_is_one_clear_line(flow_folder, damage, complaint, compl
     damage(flow_folder)
     with complaint_of(flow_folder, complaint):
         load_backbone(flow_folder)
-
-
-def change(path, **entries) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
 
 
 def test_a_vae_in_the_folder_is_its_codec(tmp_path, tiny_vae):

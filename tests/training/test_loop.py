@@ -110,6 +110,23 @@ def test_state_of_another_specification_is_not_resumed(make_spec, tmp_path):
     assert same(tmp_path / "a", tmp_path / "b")
 
 
+def test_a_damaged_mark_of_the_state_is_another_specification_s(make_spec, tmp_path):
+    """A flipped highest bit is no UTF-8 either."""
+    spec = make_spec("finetune")
+    trainer = Trainer(spec, build_method(spec), ImageSet.load(spec.data), tmp_path / "a", False)
+    from unidad.training.run import _discard_other_state, fingerprint
+
+    _discard_other_state(tmp_path / "a", fingerprint(spec))
+    trainer.run()
+    marker = tmp_path / "a" / "state" / "fingerprint.txt"
+    damaged = bytearray(marker.read_bytes())
+    damaged[2] ^= 0x80
+    marker.write_bytes(damaged)
+    train(spec, tmp_path / "a", progress=False)
+    train(spec, tmp_path / "b", progress=False)
+    assert same(tmp_path / "a", tmp_path / "b")
+
+
 def test_non_finite_loss_names_iteration_and_term_and_keeps_the_checkpoint(make_spec, tmp_path):
     spec = make_spec("unidad")
     method = build_method(spec)

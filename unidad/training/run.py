@@ -179,7 +179,7 @@ def _text_to_image_inputs(spec: RunSpec) -> list[Path]:
 def _discard_other_state(folder: Path, current: str) -> None:
     """Throw away the checkpoints of another specification, data set or starting point."""
     marker = folder / "state" / "fingerprint.txt"
-    if marker.exists() and marker.read_text() == current:
+    if marker.exists() and marker.read_bytes() == current.encode():
         return
     shutil.rmtree(folder / "state", ignore_errors=True)
     shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)
