@@ -37,7 +37,7 @@ ALLOWED["metrics"] = {"metrics", "errors", "data"}
 ALLOWED["synthetic"] = ALLOWED["training"] | {"synthetic", "metrics"}
 for user in ("tasks", "experiment", "cli"):
     ALLOWED[user] |= {"synthetic", "metrics"}
-for user in ("report", "adapt"):
+for user in ("report", "adapt", "models"):
     ALLOWED[user] |= {"metrics"}
 PROTOCOLS = (
     "unidad.features.protocols",

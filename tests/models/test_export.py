@@ -1,4 +1,5 @@
 import hashlib
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 from unidad.data.contact_sheet import contact_sheet
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
+from unidad.files import read_json, write_json
 from unidad.models.export import export_run
 from unidad.networks.folder import WEIGHTS_NAME
 from unidad.sampling import load_image_model, sample
@@ -94,6 +96,35 @@ def test_the_card_names_the_training_images_by_hash_and_shows_samples(run, make_
     with Image.open(tmp_path / "my-student" / "samples.png") as shown:
         expected = contact_sheet({"samples, seed 0": drawn})
         assert np.array_equal(np.asarray(shown), np.asarray(expected))
+
+
+def test_the_card_tells_metrics_and_the_licence_of_the_base(run, tmp_path):
+    """In an experiment's folder, where both are known."""
+    root = tmp_path / "results" / "mine"
+    shutil.copytree(run, root / "runs/a/seed3")
+    origin = {"origin": "shipped:synthetic-faces-source"}
+    write_json(root / "specs/models/source_teacher.json", origin)
+    spec = {"student": "results/mine/models/source_teacher"}
+    write_json(root / "specs/runs/a/seed3.json", spec)
+    seconds = read_json(run / "training.json", "")["seconds"]
+    content = {
+        "run": {"seed": 3, "target": "babies"},
+        "samples": 50,
+        "extractor": "photo",
+        "metrics": {"frechet_distance": 7.0},
+        "cost": {"training_seconds": seconds},
+    }
+    write_json(root / "metrics/a/seed3/nfe2.json", content)
+    export_run(root / "runs/a/seed3", tmp_path / "known")
+    card = (tmp_path / "known" / "README.md").read_text()
+    assert "| FD (photo features) ↓ | 7.00 |" in card
+    assert "- licence: that of shipped:synthetic-faces-source (Apache-2.0); and that of the" in card
+    assert str(tmp_path) not in card
+
+    export_run(run, tmp_path / "alone")
+    card = (tmp_path / "alone" / "README.md").read_text()
+    assert "trained from (unknown)" in card
+    assert "## Measured" not in card
 
 
 def test_the_card_s_commands_draw(run, tmp_path, monkeypatch):

@@ -54,6 +54,11 @@ class Column:
         """Of a table's column, with an arrow to the better end."""
         return self.heading.format(features=features) + ARROWS[self.better]
 
+    def text(self, value: float) -> str:
+        """A value as it is printed."""
+        text = f"{value * self.scale:.{self.digits}f}"
+        return text.removeprefix("-") if float(text) == 0 else text
+
     def label(self, features: str) -> str:
         """Of a plot's axis."""
         better = f", {self.better} is better" if self.better else ""

@@ -21,6 +21,7 @@ def write_model(
     command: str,
     drawing: str,
     samples: Image.Image | None = None,
+    measured: str = "",
 ) -> None:
     """Write a model folder and its card, ``README.md``.
 
@@ -31,6 +32,7 @@ def write_model(
         command: what was typed.
         drawing: how to draw with the model, see `Backbone.HOW_TO_DRAW`.
         samples: a picture of what it draws, for the card.
+        measured: a section of the card, see `unidad.models.measured`.
     """
     with atomic_folder(out) as partial:
         save(partial)
@@ -45,7 +47,7 @@ def write_model(
         if samples is not None:
             samples.save(partial / SAMPLES)
             shown = f"\n![What it draws]({SAMPLES})\n"
-        card = f"# {name}\n\n{rows}\n\n{drawing.replace('NAME', name)}{shown}"
+        card = f"# {name}\n\n{rows}\n\n{drawing.replace('NAME', name)}{measured}{shown}"
         (partial / "README.md").write_text(card)
 
 

@@ -12,6 +12,8 @@ from diffusers import EulerDiscreteScheduler
 from unidad.data.contact_sheet import contact_sheet
 from unidad.files import read_json, seal, write_json
 from unidad.models.card import saving, write_model
+from unidad.models.licence import licences_of_bases
+from unidad.models.measured import measured
 from unidad.networks.registry import load_backbone
 from unidad.networks.text_to_image import TextToImageUNet
 from unidad.networks.text_to_image_folder import (
@@ -54,10 +56,12 @@ def export_run(run: Path, out: Path, dtype: str = "float32", command: str = "") 
         drawn = sample(model, SAMPLES, 0, progress=False)[0].images
         samples = contact_sheet({"samples, seed 0": drawn})
         save, drawing = saving(model, dtype), model.network.HOW_TO_DRAW
-    write_model(save, out, _facts_of_run(summary, dtype), command, drawing, samples)
+    facts = _facts_of_run(summary, dtype, licences_of_bases(run))
+    numbers = measured(run, summary)
+    write_model(save, out, facts, command, drawing, samples, numbers)
 
 
-def _facts_of_run(summary: dict, dtype: str) -> dict[str, object]:
+def _facts_of_run(summary: dict, dtype: str, bases: dict[str, str] | None) -> dict[str, object]:
     hashes = summary.get("training_images") or []
     few = {f"sha256 of training image {i}'s pixels": f"`{h}`" for i, h in enumerate(hashes)}
     return {
@@ -71,10 +75,20 @@ def _facts_of_run(summary: dict, dtype: str) -> dict[str, object]:
         "training time": f"{summary['seconds'] / 60:.0f} minutes",
         "parameters": f"{summary['parameters']:,}, stored as {dtype}",
         "network evaluations an image": summary.get("nfe"),
-        "licence": "that of the model which it was trained from, and of the training images",
+        "licence": _licence(bases),
         "commit": summary.get("commit"),
         **few,
     }
+
+
+def _licence(bases: dict[str, str] | None) -> str:
+    """Of a model that was trained from others, and on somebody's images."""
+    if bases is None:
+        return "that of the model which it was trained from (unknown), and of the training images"
+    if not bases:
+        return "that of the training images"
+    told = "; ".join(f"that of {name} ({licence})" for name, licence in bases.items())
+    return f"{told}; and that of the training images"
 
 
 def _copy_text_to_image(folder: Path, out: Path, dtype: torch.dtype) -> None:

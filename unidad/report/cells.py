@@ -45,8 +45,7 @@ def best_text(among: pd.DataFrame, column: Column) -> str | None:
 
 def number(value: float, column: Column) -> str:
     """A value as a column prints it."""
-    text = f"{value * column.scale:.{column.digits}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
+    return column.text(value)
 
 
 def mean_text(part: pd.DataFrame, column: Column) -> str:
