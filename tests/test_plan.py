@@ -155,6 +155,18 @@ def test_a_folder_without_reference_has_nothing_to_measure_against():
 REMOTE = {"url": "https://server/faces.zip", "sha256": "AB" * 32, "inside": "faces"}
 
 
+def test_real_faces_have_a_reference_and_no_control_of_further_images():
+    p = plan(targets={"people": {"domain": "lfw"}, "babies": {"domain": "babies"}})
+    rows = {target: [r for r in p.rows() if r.target == target] for target in ("people", "babies")}
+    assert "Held-out images" in {row.label for row in rows["babies"]}
+    assert "Held-out images" not in {row.label for row in rows["people"]}
+    spec = p.row_spec(rows["people"][0])
+    assert spec["domain"] is None
+    assert spec["reference_images"] == "results/default/data/people/reference.npz"
+    prepared = json.loads(p.specs()["results/default/specs/data/people.json"])
+    assert prepared == {"domain": "lfw", "shots": [10], "resolution": 64}
+
+
 def test_archives_are_unpacked_before_they_are_prepared():
     targets = {"mine": {"folder": "my.zip", "reference": "others", "shots_in_reference": "drop"}}
     p = plan(targets=targets, source={"folder": REMOTE, "images": 7})

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from peft import PeftModel
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -183,7 +184,7 @@ def test_nothing_but_a_finished_run_is_exported(run, tmp_path):
 
 
 @pytest.mark.parametrize("layers", ["attention", "all"])
-def test_diffusers_loads_the_adapters_into_the_pipeline_they_started_from(
+def test_diffusers_and_peft_load_the_adapters_into_the_pipeline_they_started_from(
     make_subject_spec, tmp_path, layers
 ):
     """The U-Net then predicts what the merged one does."""
@@ -207,3 +208,6 @@ def test_diffusers_loads_the_adapters_into_the_pipeline_they_started_from(
     merged = predicted(StableDiffusionPipeline.from_pretrained(tmp_path / "run" / "model"))
     assert torch.dist(before, merged) > 0.01
     torch.testing.assert_close(predicted(base), merged, rtol=1e-4, atol=1e-4)
+    by_peft = StableDiffusionPipeline.from_pretrained(spec.student)
+    by_peft.unet = PeftModel.from_pretrained(by_peft.unet, tmp_path / "export/adapter/peft")
+    torch.testing.assert_close(predicted(by_peft), merged, rtol=1e-4, atol=1e-4)

@@ -56,6 +56,16 @@ def test_a_prompt_without_its_slot_is_one_line(checkout):
     assert "UserError" not in said
 
 
+def test_real_faces_are_prepared_from_the_installed_package(checkout):
+    text = FACES.replace("{babies: {domain: babies}}", "{people: {domain: lfw}}")
+    (checkout / "configs/lfw.yaml").write_text(text)
+    target = "results/x/data/people/manifest.json"
+    snakemake(checkout, target, "--cores", "1", "--configfile", "configs/lfw.yaml")
+    folder = checkout / "results/x/data/people"
+    assert len(ImageSet.load(folder / "reference.npz").images) == 90
+    assert not (folder / "held_out.npz").exists()
+
+
 @pytest.mark.parametrize(
     ("more", "line"),
     [

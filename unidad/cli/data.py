@@ -8,11 +8,11 @@ from typing import Any
 
 from unidad.cli.common import Verbs, add_settings, add_verb, given_settings, section_of
 from unidad.config.section import Section
-from unidad.data.recipes import OwnSource, OwnTarget, Unpacking
+from unidad.data.recipes import LfwTarget, OwnSource, OwnTarget, Unpacking
 from unidad.errors import UserError
 from unidad.synthetic.data_recipes import CaptionedScenes, Faces, FaceTarget, Subject
 
-KINDS = (Faces, CaptionedScenes, FaceTarget, Subject, OwnTarget, OwnSource)
+KINDS = (Faces, CaptionedScenes, FaceTarget, Subject, LfwTarget, OwnTarget, OwnSource)
 """Of data folders."""
 
 
@@ -110,7 +110,8 @@ def _kind_of(given: dict[str, Any]) -> type[Section]:
         return Subject
     if origins["folder"] is not None:
         return OwnSource if "images" in given else OwnTarget
-    return {"faces": Faces, "scenes": CaptionedScenes}.get(origins["domain"], FaceTarget)
+    kinds = {"faces": Faces, "scenes": CaptionedScenes, "lfw": LfwTarget}
+    return kinds.get(origins["domain"], FaceTarget)
 
 
 def _writer(kind: type[Section]) -> Any:
@@ -119,6 +120,10 @@ def _writer(kind: type[Section]) -> Any:
         from unidad.data import own_images
 
         return own_images.prepare_target if kind is OwnTarget else own_images.prepare_source
+    if kind is LfwTarget:
+        from unidad.data.lfw import prepare_lfw
+
+        return prepare_lfw
     from unidad.synthetic import rendered
 
     return {

@@ -86,6 +86,11 @@ class SourceData(Section):
     reference: Origin | None = None
     """Held-out images of the same kind, to measure against (with `folder`)."""
 
+    @property
+    def is_rendered(self) -> bool:
+        """Whether the images are drawn by the renderer, so that there are as many as one wants."""
+        return self.folder is None
+
     @model_validator(mode="after")
     def _own_reference(self) -> SourceData:
         if self.reference is not None and self.folder is None:
@@ -96,8 +101,9 @@ class SourceData(Section):
 class Target(Section):
     """A target domain, or in personalisation a subject: synthetic, or a folder of one's own."""
 
-    domain: Literal["babies", "sunglasses", "portraits", "cats"] | None = None
-    """A synthetic domain of the embedded benchmark."""
+    domain: Literal["babies", "sunglasses", "portraits", "cats", "lfw"] | None = None
+    """A synthetic domain of the embedded benchmark, or lfw: a hundred real faces that scikit-image
+    contains, grey and small."""
     subject: Literal[tuple(SUBJECTS)] | None = None
     """A subject of the synthetic scenes (personalisation)."""
     class_word: Text | None = None
@@ -123,6 +129,11 @@ class Target(Section):
     square with the most detail; pad: all of it, on a ground of the mean colour of its edge."""
     near: bool = False
     """Whether the target lies inside the source's support: decides dmd_target_share auto."""
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether the images are drawn by the renderer, so that there are as many as one wants."""
+        return self.folder is None and self.domain != "lfw"
 
     @model_validator(mode="after")
     def _one_origin(self) -> Target:

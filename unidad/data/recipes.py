@@ -1,4 +1,4 @@
-"""Settings of data folders made of a user's own images."""
+"""Settings of data folders made of photographs."""
 
 from __future__ import annotations
 
@@ -34,6 +34,17 @@ class OwnTarget(OwnImages):
     """Names of the files that are the training images, in this order, instead of the first ones."""
     crop: Crop = "centre"
     """Which square of a photo that is none: centre, smart, or pad for all of it."""
+
+
+class LfwTarget(Section):
+    """A target of real faces, from scikit-image's part of Labeled Faces in the Wild."""
+
+    domain: Literal["lfw"]
+    """lfw: a hundred grey faces, of which those after the last shot are held out."""
+    resolution: Count = 32
+    """Of the images, in pixels; the faces have 25 and are enlarged."""
+    shots: Shots = (1, 5, 10)
+    """Sizes of the training sets."""
 
 
 class OwnSource(OwnImages):

@@ -17,8 +17,8 @@ def check_rendered(config: Config) -> None:
     """Rendered images have a largest resolution."""
     if config.resolution <= RENDERED_UP_TO:
         return
-    rendered = [f"targets.{name}" for name, target in config.targets.items() if not target.folder]
-    if config.uses_source_images and config.source.folder is None:
+    rendered = [f"targets.{name}" for name, target in config.targets.items() if target.is_rendered]
+    if config.uses_source_images and config.source.is_rendered:
         rendered.append("source")
     if rendered:
         raise ValueError(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+
+from unidad.networks.weights import write_weights
 
 Layers = Literal["attention", "keys_and_values", "all"]
 Model = TypeVar("Model", bound=nn.Module)
@@ -16,6 +19,8 @@ ADAPTER = ".lora_"
 """Part of the names of an adapter's weights."""
 ADAPTER_FILE = "pytorch_lora_weights.safetensors"
 """Where `load_lora_weights` of diffusers looks for adapters."""
+PEFT, PEFT_FILE = "peft", "adapter_model.safetensors"
+"""Folder beside it, and where peft looks for weights in it."""
 
 
 def add_lora(model: nn.Module, rank: int, names: Sequence[str] | None = None) -> list[nn.Parameter]:
@@ -76,17 +81,29 @@ def merged_lora(model: Model) -> Model:
     return merged
 
 
-def adapter_weights(model: nn.Module) -> dict[str, Tensor]:
-    """The adapters of a U-Net under kohya's names, which diffusers and ComfyUI read.
+def save_adapters(model: nn.Module, folder: Path) -> None:
+    """Write the adapters of a U-Net, unmerged, for other software.
 
-    Two matrices for each layer, ``lora_unet_<layer>.lora_down.weight`` and ``.lora_up.weight``, and
-    ``.alpha``, the rank, for a scale of 1.
+    ``pytorch_lora_weights.safetensors`` has kohya's names, which diffusers and ComfyUI read: two
+    matrices for each layer, ``lora_unet_<layer>.lora_down.weight`` and ``.lora_up.weight``, and
+    ``.alpha``, the rank, for a scale of 1. ``peft/`` is a folder for `PeftModel.from_pretrained`.
+
+    Args:
+        model: with adapters (`add_lora`).
+        folder: to write to.
     """
     from diffusers.utils import convert_state_dict_to_kohya
 
-    state = {
-        f"unet.{name.replace('.default.', '.')}": tensor.contiguous()
+    adapters = {
+        name.replace(".default.", "."): tensor.contiguous()
         for name, tensor in model.state_dict().items()
         if ADAPTER in name
     }
-    return convert_state_dict_to_kohya(state)
+    kohya = convert_state_dict_to_kohya({f"unet.{name}": w for name, w in adapters.items()})
+    write_weights(folder / ADAPTER_FILE, kohya)
+    peft = {f"base_model.model.{name}": tensor for name, tensor in adapters.items()}
+    write_weights(folder / PEFT / PEFT_FILE, peft)
+    config = copy.copy(model.peft_config["default"])
+    config.target_modules = sorted(config.target_modules)  # a set, which has no order to write
+    config.inference_mode = True
+    config.save_pretrained(folder / PEFT)

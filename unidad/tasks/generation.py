@@ -111,7 +111,7 @@ class Generation(Task):
             Row(target, shots, label, nfe, f"samples/source/{slug(label)}/nfe{nfe}.npz")
             for label, nfe in drawn.items()
         ]
-        if self.plan.described(target).folder is None:
+        if self.plan.described(target).is_rendered:
             rows.append(Row(target, shots, HELD_OUT_LABEL, None, f"data/{target}/held_out.npz"))
         if shots is not None:
             rows.append(Row(target, shots, TRAINING_LABEL, None, f"data/{target}/shots{shots}.npz"))
@@ -141,12 +141,14 @@ class Generation(Task):
         return {"specs/evaluation.json": self.config.evaluation.model_dump()}
 
     def rendering(self, name: str) -> dict:
-        """Faces, or a domain of the embedded benchmark."""
+        """Faces, or a domain of the embedded benchmark, or the photographs of ``lfw``."""
         config, described = self.config, self.plan.described(name)
         if name == SOURCE:
             own = {"domain": "faces", **described.model_dump(exclude={"folder", "reference"})}
         else:
             own = {"domain": described.domain, "shots": config.shots}
+        if not described.is_rendered:
+            return own | {"resolution": config.resolution}
         common = {"resolution": config.resolution, "seed": config.data_seed}
         return common | own | {"reference_images": config.evaluation.reference_images}
 
@@ -213,10 +215,11 @@ class Generation(Task):
         return [WEIGHTS_URL, TRUNKS[self.config.published_features.trunk]]
 
     def _domain(self, name: str) -> str | None:
-        """The synthetic domain; None for images of one's own."""
-        if name == SOURCE:
-            return "faces" if self.config.source.folder is None else None
-        return self.config.targets[name].domain
+        """The synthetic domain; None for photographs."""
+        described = self.plan.described(name)
+        if not described.is_rendered:
+            return None
+        return "faces" if name == SOURCE else described.domain
 
 
 def _uses_student(config: Config) -> bool:

@@ -16,12 +16,11 @@ from unidad.errors import UserError
 from unidad.files import atomic_folder, sha256, write_json
 from unidad.networks.backbone import Backbone
 from unidad.networks.folder import WEIGHTS_NAME
-from unidad.networks.lora import ADAPTER_FILE, adapter_weights
+from unidad.networks.lora import save_adapters
 from unidad.networks.patches import FOLDER as CODEC_FOLDER
 from unidad.networks.registry import model_weights
 from unidad.networks.text import TextEncoder
 from unidad.networks.text_to_image_folder import TEXT_WEIGHTS_NAME, load_text_encoder
-from unidad.networks.weights import write_weights
 from unidad.provenance import made
 from unidad.training.build import build_method
 from unidad.training.loop import Trainer
@@ -139,7 +138,7 @@ def _save_adapters(network: Backbone, spec: RunSpec, folder: Path) -> None:
     """Beside the merged model, the adapters alone, for the pipeline that the run started from."""
     if spec.text_to_image is not None and spec.text_to_image.lora is not None:
         with atomic_folder(folder) as partial:
-            write_weights(partial / ADAPTER_FILE, adapter_weights(network.model))
+            save_adapters(network.model, partial)
 
 
 def _without_adapters(network: Backbone, spec: RunSpec) -> Backbone:

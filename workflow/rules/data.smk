@@ -1,9 +1,10 @@
 # Data sets: the source, every target's shots and held-out images, a contact sheet of all.
 #
-# A folder of one's own may come without held-out images, so the rules differ in what they promise.
+# A folder of one's own may come without held-out images, and photographs come without a control set, so the rules
+# differ in what they promise.
 # Archives are downloaded once for all experiments, and unpacked into a folder.
 
-SYNTHETIC = [name for name, target in TARGETS.items() if not target.folder]
+SYNTHETIC = [name for name, target in TARGETS.items() if target.is_rendered]
 MEASURED = [
     name for name in TARGETS if name not in SYNTHETIC and PLAN.has_reference(name)
 ]
@@ -100,7 +101,7 @@ rule prepare_target:
         "python -m unidad prepare --settings {input.settings} --out {params.folder} > {log} 2>&1"
 
 
-use rule prepare_target as prepare_folder_with_reference with:
+use rule prepare_target as prepare_photos_with_reference with:
     input:
         lambda wildcards: originals(wildcards.target),
         settings=f"{SPECS}/data/{{target}}.json",
@@ -111,7 +112,7 @@ use rule prepare_target as prepare_folder_with_reference with:
         target=one_of(MEASURED),
 
 
-use rule prepare_target as prepare_folder with:
+use rule prepare_target as prepare_photos with:
     input:
         lambda wildcards: originals(wildcards.target),
         settings=f"{SPECS}/data/{{target}}.json",
