@@ -191,13 +191,15 @@ def test_what_it_vouches_for_is_opened(changes, topic, text):
 def test_words_and_networks_of_a_subject():
     photos(3)
     echo = {"method": "echodistill", "nfe": 1, "features": {"clip": "shipped", "lens": "shipped"}}
+    echo["prompt_templates"] = "mine.txt"
+    read = echo | {"features": {"clip": "shipped"}, "prompt_templates": "textual_inversion"}
     findings = found(
         **{"source_teacher": "shipped", "source_student": "shipped", "feature_network": "shipped"},
         resolution=32,
         shots=[1],
         targets={"mine": {"folder": "photos", "class_word": "cat"}},
         personalisation={"rare_token": "xyzzy"},
-        variants={"Echo": echo},
+        variants={"Echo": echo, "read": read},
     )
     states = {topic: finding.state for topic, finding in findings.items()}
     assert states["source_student"] == states["targets.mine"] == OK
@@ -207,6 +209,9 @@ def test_words_and_networks_of_a_subject():
     assert states["variants.Echo.features.clip"] == OK
     assert states["variants.Echo.features.lens"] == MISSING
     assert "only clip and encoder are shipped" in findings["variants.Echo.features.lens"].text
+    assert states["variants.read.prompt_templates"] == OK
+    assert states["variants.Echo.prompt_templates"] == MISSING
+    assert "mine.txt: No such file" in findings["variants.Echo.prompt_templates"].text
 
 
 def test_packages_are_held_against_what_is_wanted():

@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 
 from unidad import __version__
 from unidad.config.names import SOURCE_TEACHER
+from unidad.data.prompts import read_prompts, templates_file
 from unidad.errors import UserError, one_line
 from unidad.estimate import estimate
 from unidad.experiment.load import load_config
@@ -122,6 +123,9 @@ def _models(plan: Plan) -> Iterator[Finding]:
         for name, origin in variant.frozen_features.items():
             key = f"variants.{label}.features.{name}"
             yield _opened(key, origin, partial(load_frozen_features, name, origin))
+        if (name := getattr(variant, "prompt_templates", None)) is not None:
+            key = f"variants.{label}.prompt_templates"
+            yield _opened(key, name, partial(read_prompts, templates_file(name)))
     yield from _words(plan, origins)
 
 
