@@ -11,51 +11,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unidad import losses
-from unidad.config.names import SOURCE_TEACHER
-from unidad.config.run import FewStepSettings, RunSpec
+from unidad.config.run import RunSpec
 from unidad.config.section import Count, Decay, Positive
 from unidad.diffusion.draws import integers
 from unidad.diffusion.levels import karras_levels
 from unidad.diffusion.process import add_noise, per_image
 from unidad.diffusion.samplers import ode_step
-from unidad.methods.base import Batch, Method, StepOutput
+from unidad.methods.base import Batch, StepOutput
+from unidad.methods.one_teacher import OneTeacher, OneTeacherSettings
 from unidad.networks.backbone import Backbone
 from unidad.networks.conditions import Captions, Prompts
 from unidad.networks.lora import sharing_copy
 
-if TYPE_CHECKING:
-    from unidad.networks.models import Models
 
-
-class ConsistencySettings(FewStepSettings):
+class ConsistencySettings(OneTeacherSettings):
     """Consistency distillation of one teacher: LCM's loss."""
 
     update_seconds: ClassVar[float] = 0.25
 
     method: Literal["consistency"]
-    teacher: str = SOURCE_TEACHER
-    """The teacher: source_teacher or `<label>`."""
     skip: Count = 20
     """Levels of the schedule that the teacher's one step goes down: LCM's k."""
-    solver: Literal["ddim", "heun"] = "ddim"
-    """The teacher's step: one evaluation (LCM), or two (the consistency models' paper), which
-    bears a larger skip."""
     distance: Literal["huber", "l2"] = "huber"
     """Between the two predictions: pseudo-Huber, or squared."""
     huber_width: Positive = 0.001
     """Where pseudo-Huber turns from squared to absolute."""
     target_decay: Decay = 0.95
     """Decay of the target network, a moving average of the student; 0 makes it the student."""
-
-    def origins(self) -> dict[str, str]:
-        """Role → whose weights it has; see `MethodSettings`."""
-        return super().origins() | {"teacher": self.teacher}
 
     def unused(self) -> set[str]:
         """A consistency model draws in any number of evaluations."""
@@ -68,19 +56,13 @@ class ConsistencySettings(FewStepSettings):
         return 2
 
 
-class Consistency(Method):
+class Consistency(OneTeacher):
     """A student, its moving average as the target network, and a frozen teacher.
 
-    Args:
-        spec: the run.
-        student: x0 prediction at any level.
-        teacher: whose probability flow is followed; under guidance where there are prompts, which
-            the student so takes in (LCM with a fixed scale).
-        conditions: embeddings of the prompts or captions; None for unconditional networks.
+    Arguments as of `OneTeacher`. Guidance is of a fixed scale, where LCM's student learns many.
     """
 
     Settings = ConsistencySettings
-    groups = {"student": ("student",)}  # noqa: RUF012
 
     def __init__(
         self,
@@ -89,21 +71,11 @@ class Consistency(Method):
         teacher: Backbone,
         conditions: Prompts | Captions | None = None,
     ):
-        super().__init__(spec, student, conditions)
-        self.options = spec.variant
-        self.teacher = teacher.requires_grad_(False)
+        super().__init__(spec, student, teacher, conditions)
         frozen = [weight for weight in student.parameters() if not weight.requires_grad]
         self.target = sharing_copy(student, frozen)
-        self.networks = nn.ModuleDict({"student": student, "target": self.target})
+        self.networks["target"] = self.target
         self.schedule = self._schedule()
-
-    @classmethod
-    def build(cls, spec: RunSpec[ConsistencySettings], models: Models) -> Self:
-        """The student and the teacher."""
-        conditions = models.conditions()
-        student = models.student()
-        teacher = models.teacher(student)
-        return cls(spec, models.adapted(student), teacher, conditions)
 
     def _schedule(self) -> Tensor:
         """Level 0, where trajectories end, then ascending levels up to the student's first one.

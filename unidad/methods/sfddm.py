@@ -15,41 +15,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unidad import losses
-from unidad.config.names import SOURCE_TEACHER
-from unidad.config.run import FewStepSettings, RunSpec
 from unidad.config.section import Count, NotNegative
 from unidad.diffusion.draws import integers
 from unidad.diffusion.process import add_noise, per_image
 from unidad.diffusion.samplers import ode_step
-from unidad.methods.base import Batch, Method, StepOutput
-from unidad.networks.backbone import Backbone
-from unidad.networks.conditions import Captions, Prompts
-
-if TYPE_CHECKING:
-    from unidad.networks.models import Models
+from unidad.methods.base import Batch, StepOutput
+from unidad.methods.one_teacher import OneTeacher, OneTeacherSettings
 
 RHO = 7
 """Spacing of the teacher's steps within one of the student's, as of Karras levels."""
 
 
-class SfddmSettings(FewStepSettings):
+class SfddmSettings(OneTeacherSettings):
     """SFDDM: single-fold distillation of one teacher."""
 
     update_seconds: ClassVar[float] = 0.5
 
     method: Literal["sfddm"]
-    teacher: str = SOURCE_TEACHER
-    """The teacher: source_teacher or `<label>`."""
     ratio: Count = 8
     """Steps of the teacher for one of the student: the paper's c = T / T', T' being nfe."""
-    solver: Literal["ddim", "heun"] = "ddim"
-    """The teacher's steps: of one evaluation, or of two."""
     output_weight: NotNegative = 1.0
     """Weight of the distance of outputs."""
     hidden_weight: NotNegative = 1.0
@@ -57,10 +47,6 @@ class SfddmSettings(FewStepSettings):
     hidden_distance: Literal["plain", "kl"] = "plain"
     """Between hidden variables of level sigma: their squared distance (as DDPM's simple loss drops
     such weights), or that by 2 sigma^2, the Kullback-Leibler divergence."""
-
-    def origins(self) -> dict[str, str]:
-        """Role → whose weights it has; see `MethodSettings`."""
-        return super().origins() | {"teacher": self.teacher}
 
     def unused(self) -> set[str]:
         """One step has no hidden variables."""
@@ -75,38 +61,10 @@ class Fold(NamedTuple):
     output: Tensor
 
 
-class Sfddm(Method):
-    """A student and a frozen teacher.
-
-    Args:
-        spec: the run.
-        student: x0 prediction at its few levels.
-        teacher: of many steps; under guidance where there are prompts, which the student takes in.
-        conditions: embeddings of the prompts or captions; None for unconditional networks.
-    """
+class Sfddm(OneTeacher):
+    """One update, and the teacher's side of it."""
 
     Settings = SfddmSettings
-    groups = {"student": ("student",)}  # noqa: RUF012
-
-    def __init__(
-        self,
-        spec: RunSpec[SfddmSettings],
-        student: Backbone,
-        teacher: Backbone,
-        conditions: Prompts | Captions | None = None,
-    ):
-        super().__init__(spec, student, conditions)
-        self.options = spec.variant
-        self.teacher = teacher.requires_grad_(False)
-        self.networks = nn.ModuleDict({"student": student})
-
-    @classmethod
-    def build(cls, spec: RunSpec[SfddmSettings], models: Models) -> Self:
-        """The student and the teacher."""
-        conditions = models.conditions()
-        student = models.student()
-        teacher = models.teacher(student)
-        return cls(spec, models.adapted(student), teacher, conditions)
 
     def step(
         self, batch: Batch, iteration: int, generator: torch.Generator
