@@ -224,6 +224,23 @@ def test_truncated_png_is_refused(tmp_path):
     assert "a.png: cannot be decoded" in line
 
 
+def test_one_picture_in_two_qualities_is_a_warning(tmp_path, caplog):
+    noise = np.random.default_rng(0).integers(0, 256, (3, 6, 6, 3)).astype(np.uint8)
+    for number, picture in enumerate(noise):
+        Image.fromarray(picture).resize((60, 60), 2).save(tmp_path / f"{number}.png")
+    Image.open(tmp_path / "1.png").save(tmp_path / "again.jpg", quality=80)
+    with caplog.at_level(logging.WARNING):
+        images, names = load_folder(tmp_path, 32)
+    assert len(images) == len(names) == 4
+    (record,) = caplog.records
+    assert record.getMessage().endswith(
+        ": 1.png and again.jpg look the same, and would count twice; keep one of them"
+    )
+    caplog.clear()
+    load_folder(tmp_path, 32, unique=False)
+    assert not caplog.records
+
+
 def test_same_bytes_in_other_shape_are_no_duplicates(tmp_path):
     flat(RED, (8, 16)).save(tmp_path / "tall.png")
     flat(RED, (16, 8)).save(tmp_path / "wide.png")

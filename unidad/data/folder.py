@@ -6,7 +6,8 @@ import hashlib
 import logging
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,10 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 ENDINGS = {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 ENDINGS |= {".ppm", ".pgm", ".heic", ".heif", ".avif"}
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte in RGB
+ALIKE = 4
+"""Mean difference of pixels, in grey levels, below which two pictures look the same."""
+MOST_COMPARED = 100
+"""Images of a folder; those of larger ones are not compared with each other."""
 VALUES_16_PER_8_BIT = 257  # 65535 / 255
 
 
@@ -76,9 +81,10 @@ def load_folder(
         problems += duplicates
     if problems:
         raise UserError("\n".join(problems))
-    for line in duplicates:
+    names = [path.name for path in paths]
+    for line in _look_alikes(folder, images, names) if unique else duplicates:
         log.warning(line)
-    return ImageSet(images), [path.name for path in paths]
+    return ImageSet(images), names
 
 
 def image_paths(folder: str | Path) -> list[Path]:
@@ -196,6 +202,19 @@ def _duplicates(folder: str | Path, same_pixels: dict[bytes, list[str]]) -> list
         for names in same_pixels.values()
         if len(names) > 1
     ]
+
+
+def _look_alikes(folder: str | Path, images: np.ndarray, names: Sequence[str]) -> Iterator[str]:
+    """A line for each two pictures that are one, in other formats or qualities."""
+    if len(images) > MOST_COMPARED:
+        return
+    levels = images.astype(np.int16)
+    for one, other in combinations(range(len(images)), 2):
+        if np.abs(levels[one] - levels[other]).mean() < ALIKE:
+            yield (
+                f"{printable(folder)}: {printable(names[one])} and {printable(names[other])} look "
+                "the same, and would count twice; keep one of them"
+            )
 
 
 def _warn_if_small(path: Path, image: Image.Image, resolution: int) -> None:
