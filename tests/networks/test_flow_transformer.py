@@ -31,7 +31,7 @@ from unidad.sampling import load_image_model
 from unidad.training.run import train
 
 TOKENS, POOLED = 24, 16
-SUMMARY = {"updates": {"student": 1}, "seconds": 1.0, "parameters": 2}
+SUMMARY = {"updates": {"student": 1}, "seconds": 1.0, "parameters": 2, "nfe": 3}
 DIFFUSION = Diffusion(sigma_max=20.0, student_sigma_max=20.0, student_sigma_min=0.25)
 
 

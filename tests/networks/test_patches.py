@@ -86,8 +86,9 @@ def folder(tmp_path, codec):
 @pytest.mark.parametrize("prediction", ["v_prediction", "epsilon", "sample"])
 def test_a_component_s_prediction_is_preconditioned_with_its_own_deviation(codec, prediction):
     """Karras et al. 2022, table 1, with sigma_data d: c_skip, c_out and c_in of each component."""
-    network = new_network(16, 4, (32, 32), prediction_type=prediction, codec=codec)
-    x, sigma = torch.randn(2, 5, 4, 4), torch.tensor([0.3, 20.0])
+    network = new_network(16, 4, (32, 32), prediction_type=prediction, codec=codec).double()
+    x = torch.randn(2, 5, 4, 4, dtype=torch.float64)
+    sigma = torch.tensor([0.3, 20.0], dtype=torch.float64)
     s, d = sigma.reshape(2, 1, 1, 1), codec.deviation.reshape(1, 5, 1, 1)
     root = (s**2 + d**2).sqrt()
     with torch.no_grad():

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from unidad.errors import UserError
-from unidad.networks.weights import part_of_state, read_weights, write_weights
+from unidad.networks.weights import part_of_state, read_safetensors, read_weights, write_weights
 
 STATE = {
     "scalar": torch.tensor(7),
@@ -28,6 +28,17 @@ def test_tensors_come_back_as_they_were(path):
         for name, tensor in STATE.items():
             assert state[name].dtype == tensor.dtype
             assert torch.equal(state[name], tensor)
+
+
+def test_the_same_tensors_are_the_same_bytes(tmp_path):
+    """Whatever order safetensors gives to the entries of the metadata."""
+    told = {f"entry{i}": 'a "quoted"\n\x7f\x01 line — ✓' for i in range(5)}
+    for i in range(8):
+        write_weights(tmp_path / f"{i}.safetensors", STATE | {'"é\\': STATE["half"]}, **told)
+    assert len({file.read_bytes() for file in tmp_path.iterdir()}) == 1
+    state, about = read_safetensors(tmp_path / "0.safetensors")
+    assert told.items() <= about.items()
+    assert torch.equal(state['"é\\'], STATE["half"])
 
 
 def test_tied_weights_are_written_twice(tmp_path):

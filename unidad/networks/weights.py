@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -45,7 +46,8 @@ def write_weights(path: Path, state: State, **about: str) -> None:
     size = sum(tensor.nbytes for tensor in state.values())
     with atomic_file(path, size) as partial, _system_errors():
         save_file(state, partial, metadata=about | checksum)
-        with open(partial, "rb") as file:
+        with open(partial, "r+b") as file:
+            _sort_metadata(file)
             os.fsync(file.fileno())
 
 
@@ -166,6 +168,19 @@ def _checksum(state: State, about: dict[str, str]) -> str:
     with ThreadPoolExecutor() as pool:  # zlib lets other threads run
         content = [about, *pool.map(of_tensor, sorted(state))]
     return f"{zlib.crc32(json.dumps(content, sort_keys=True).encode()):08x}"
+
+
+def _sort_metadata(file: BinaryIO) -> None:
+    """The metadata in one order: safetensors' own changes from call to call, and the bytes with it.
+
+    A file begins with the length of its header in eight bytes, little-endian, and the header: JSON.
+    """
+    size = int.from_bytes(file.read(8), "little")
+    header = json.loads(file.read(size))
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    file.seek(8)
+    file.write(text.ljust(size))
 
 
 @contextmanager
