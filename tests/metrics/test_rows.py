@@ -50,6 +50,16 @@ def test_the_two_nearest_training_images():
     assert joined.training.tolist() == [1, 0, 1, 0]
 
 
+def test_a_mirror_image_stands_for_its_training_image():
+    """(0, 3) is 1 from the mirror image (0, 4) of (4, 0), 3 from (0, 0)."""
+    training = np.array([[4.0, 0.0], [0.0, 0.0]])
+    rows = np.repeat([[0.0, 3.0]], CHUNK + 1, 0)
+    found = nearest_of(rows, training, "samples", training[:, ::-1].copy())
+    assert found.training.tolist() == [0] * len(rows)
+    assert found.distances.tolist() == [[1.0, 3.0]] * len(rows)
+    assert nearest_of(rows, training, "samples").distances[0].tolist() == [3.0, 5.0]
+
+
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [

@@ -18,7 +18,7 @@ from unidad.metrics.monge import monge_distance
 from unidad.metrics.prdc import prdc
 from unidad.metrics.rows import nearest_of
 from unidad.metrics.vendi import vendi_score
-from unidad.tasks.generation_evidence import MOST_CLUSTERS, GenerationEvidence
+from unidad.tasks.generation_evidence import FEW, GenerationEvidence
 
 METRICS = registry.measurable(GenerationEvidence)
 
@@ -87,8 +87,8 @@ def measure(tmp_path):
         }
         found = extract(samples, extractor) if found is None else found
         extractor.mapped = 0
-        evidence = GenerationEvidence(spec, extractor, samples, found, progress=False)
-        return registry.measure(METRICS, evidence)
+        run.evidence = GenerationEvidence(spec, extractor, samples, found, progress=False)
+        return registry.measure(METRICS, run.evidence)
 
     return run
 
@@ -168,6 +168,36 @@ def test_without_a_reference_and_a_domain_what_needs_training_images_is_left(mea
     assert [name for name in METRICS if metrics[name] is not None] == left
 
 
+class Halves(Colours):
+    """Pooled: mean grey level of the left half and of the right one."""
+
+    def features(self, images):
+        halves = images[:, :, :2], images[:, :, 2:]
+        return {"pooled": np.stack([half.mean((1, 2, 3)) for half in halves], 1)}
+
+
+def halves(*pairs: tuple[int, int]) -> ImageSet:
+    images = np.zeros((len(pairs), 4, 4, 3), np.uint8)
+    for image, (left, right) in zip(images, pairs, strict=True):
+        image[:, :2], image[:, 2:] = left, right
+    return ImageSet(images)
+
+
+@pytest.mark.parametrize(("few", "share", "training"), [(100, 1.0, [1, 0]), (1, 0.0, [1, 1])])
+def test_a_training_image_s_mirror_image_is_a_copy_of_it(
+    measure, monkeypatch, few, share, training
+):
+    """Held-out images come no nearer than 50; of more images than `FEW` none is mirrored."""
+    monkeypatch.setattr("unidad.tasks.generation_evidence.FEW", few)
+    samples, known, extractor = halves((80, 1), (1, 200)), halves((200, 0), (0, 80)), Halves()
+    held_out = halves((40, 50), (90, 90))
+    rows = {"held_out": held_out, "reference": extract(held_out, extractor)}
+    found = measure(samples, known, extractor, domain=None, **rows)
+    assert found["near_copies"] == found["memorisation"] == share
+    assert measure.evidence.nearest.training.tolist() == training
+    assert measure.evidence.neighbours([1], 2)["training"] == [[training[1], 1 - training[1]]]
+
+
 def test_samples_three_times_nearer_to_one_training_image_come_first(evidence):
     """Grey levels 10, 250, 91, 130 beside 0 and 100: 10 and 90, 150 and 250, 9 and 91, ..."""
     found = evidence(grey(10, 250, 91, 130), grey(0, 100)).nearest_copies(3)
@@ -207,7 +237,7 @@ def test_grain_is_that_of_samples_over_that_of_held_out_images(measure):
 
 
 def test_no_clusters_around_a_whole_training_set(measure):
-    assert measure(training=coloured(MOST_CLUSTERS + 1, 3))["intra_lpips"] is None
+    assert measure(training=coloured(FEW + 1, 3))["intra_lpips"] is None
 
 
 def test_an_extractor_without_attributes_leaves_theirs_null(measure):

@@ -86,7 +86,8 @@ def test_a_sample_nearer_to_a_photo_than_held_out_pictures_come_is_memorised(
     """One held-out picture is made of the third-nearest sample, one of the farthest."""
 
     def to_photos(image) -> float:
-        return min(lpips(networks, image, photo) for photo in sets["photos"].images)
+        photos = sets["photos"].images
+        return min(lpips(networks, image, each) for each in (*photos, *photos[:, :, ::-1]))
 
     distances = np.array([to_photos(image) for image in sets["samples"].images])
     pictures = sets["samples"].images[distances.argsort()[[5, 2]]].copy()
@@ -96,6 +97,14 @@ def test_a_sample_nearer_to_a_photo_than_held_out_pictures_come_is_memorised(
     expected = (distances < nearer).mean()
     assert 0 < expected < (distances < farther).mean()
     assert measure()["memorisation"] == pytest.approx(expected)
+
+
+def test_mirrored_photos_are_copies(measure, networks, sets, features):
+    images = sets["photos"].images[[0, 0, 1, 1, 2, 2], :, ::-1].copy()
+    sets["samples"] = ImageSet(images, captions=sets["samples"].captions)
+    features["samples"] = extract(sets["samples"], networks, PLAIN)
+    found = measure()
+    assert found["memorisation"] == found["near_copies"] == 1
 
 
 def test_the_order_of_the_images_does_not_matter(measure, networks, sets, features):

@@ -36,6 +36,10 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.images)
 
+    def mirrored(self) -> ImageSet:
+        """Each image's mirror image; left and right change places."""
+        return ImageSet(self.images[:, :, ::-1].copy())
+
     def save(self, path: str | Path) -> None:
         """Write a compressed .npz; the final name appears only when the file is complete."""
         arrays = {ATTRIBUTE_PREFIX + name: values for name, values in self.attributes.items()}

@@ -69,6 +69,18 @@ def squared_distances(first: Tensor, second: Tensor) -> Tensor:
     return torch.addmm(norms, first, second.T, alpha=-2).clamp_(min=0)
 
 
+def either_squared(rows: Tensor, training: Tensor, mirrored: Tensor | None) -> Tensor:
+    """Squared distances (N, k) to training images or to their mirror images, whichever is nearer.
+
+    Args:
+        rows: (N, D).
+        training: (k, D).
+        mirrored: (k, D) of the mirror images; None: they do not count.
+    """
+    squared = squared_distances(rows, training)
+    return squared if mirrored is None else squared.minimum(squared_distances(rows, mirrored))
+
+
 def nearest_distances(rows: Tensor, others: Tensor) -> Tensor:
     """Distance (N,) from each of `rows` to the nearest of `others`."""
     return torch.cat([chunk.amin(1) for _, chunk in _chunks(rows, others)]).sqrt()
@@ -105,20 +117,24 @@ class Nearest(NamedTuple):
         return cls(*map(torch.cat, zip(*parts, strict=True)))
 
 
-def nearest_of(rows: Rows, training: Rows, what: str) -> Nearest:
+def nearest_of(rows: Rows, training: Rows, what: str, mirrored: Rows | None = None) -> Nearest:
     """The training images (k, D) that each row (N, D) is nearest to.
 
     Args:
         rows: features of images.
         training: features of the training images.
         what: whose features `rows` are, for messages: "samples".
+        mirrored: features (k, D) of their mirror images, which count as themselves.
 
     Raises:
         UserError: an empty set, differing D, or values that are not finite.
     """
     found, known = as_rows(rows, what), as_rows(training, "training images")
     same_width(found, known)
-    return Nearest.joined(Nearest.among(chunk) for _, chunk in _chunks(found, known))
+    if mirrored is not None:
+        mirrored = as_rows(mirrored, "mirrored training images")
+    chunks = (found[start : start + CHUNK] for start in range(0, len(found), CHUNK))
+    return Nearest.joined(Nearest.among(either_squared(c, known, mirrored)) for c in chunks)
 
 
 def neighbour_radii(rows: Tensor, k: int) -> Tensor:

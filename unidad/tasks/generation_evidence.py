@@ -14,11 +14,11 @@ from unidad.errors import UserError
 from unidad.features.features import Features
 from unidad.metrics.perceptual import within_clusters
 from unidad.metrics.prdc import prdc
-from unidad.metrics.rows import Nearest, as_rows, nearest_of, squared_distances
+from unidad.metrics.rows import Nearest, Rows, as_rows, either_squared, nearest_of
 from unidad.tasks.evidence import Evidence
 
-MOST_CLUSTERS = 100
-"""Intra-LPIPS is a few-shot metric: null with more training images than this."""
+FEW = 100
+"""With more training images Intra-LPIPS is null, and their mirror images are not looked for."""
 
 
 class GenerationEvidence(Evidence):
@@ -68,20 +68,23 @@ class GenerationEvidence(Evidence):
     @cached_property
     def nearest(self) -> Nearest:
         """The training images that samples are nearest to, by their features."""
-        return nearest_of(self.pooled, self._training_pooled, "samples")
+        return self._nearest_training(self.pooled, "samples")
 
     def training_distances(self, numbers: Sequence[int]) -> Tensor:
         """Of samples of these numbers to every training image, (n, k), by their features."""
         rows = as_rows(self.pooled[numbers], "samples")
-        return squared_distances(rows, as_rows(self._training_pooled, "training images")).sqrt()
+        known = as_rows(self._training_pooled, "training images")
+        mirrored = self._mirrored_pooled
+        if mirrored is not None:
+            mirrored = as_rows(mirrored, "mirrored training images")
+        return either_squared(rows, known, mirrored).sqrt()
 
     @property
     def held_out_distances(self) -> Tensor | None:
         """Of each held-out image to the nearest training image, (M,)."""
         if self.reference is None:
             return None
-        found = nearest_of(self.reference_pooled, self._training_pooled, "held-out images")
-        return found.distances[:, 0]
+        return self._nearest_training(self.reference_pooled, "held-out images").distances[:, 0]
 
     @property
     def domain(self) -> np.ndarray | None:
@@ -107,7 +110,7 @@ class GenerationEvidence(Evidence):
     @property
     def lpips_within(self) -> list[float] | None:
         """Mean LPIPS within the cluster of each training image."""
-        if len(self.training) > MOST_CLUSTERS:
+        if len(self.training) > FEW:
             return None
         rules = IntraLpips(**self.spec["intra_lpips"])
         rows = self.perceptual_batches(self.samples, self.progress, rules.unit_range)
@@ -122,3 +125,12 @@ class GenerationEvidence(Evidence):
                 f"{len(self.training_features)}; compute them again"
             )
         return self.training_features["pooled"]
+
+    @cached_property
+    def _mirrored_pooled(self) -> np.ndarray | None:
+        if len(self.training) > FEW:
+            return None
+        return self.extractor.features(self.training.mirrored().images)["pooled"]
+
+    def _nearest_training(self, rows: Rows, what: str) -> Nearest:
+        return nearest_of(rows, self._training_pooled, what, self._mirrored_pooled)

@@ -16,7 +16,7 @@ from unidad.data.prompts import without_token
 from unidad.errors import UserError
 from unidad.features.protocols import find_protocol
 from unidad.metrics.perceptual import within_and_across_prompts
-from unidad.metrics.rows import Nearest, squared_distances
+from unidad.metrics.rows import Nearest, either_squared
 from unidad.synthetic.scenes import scene_of
 from unidad.tasks.evidence import Evidence
 
@@ -207,7 +207,7 @@ class PersonalisationEvidence(Evidence):
     def training_distances(self, numbers: Sequence[int]) -> Tensor:
         """Of samples of these numbers to every photo, (n, k): roots of LPIPS."""
         batches = self.perceptual_batches(ImageSet(self.samples.images[numbers]))
-        return torch.cat([squared_distances(batch, self._known) for batch in batches]).sqrt()
+        return torch.cat([self._squared(batch) for batch in batches]).sqrt()
 
     @property
     def held_out_distances(self) -> Tensor | None:
@@ -215,12 +215,17 @@ class PersonalisationEvidence(Evidence):
         if self.held_out is None:
             return None
         batches = self.perceptual_batches(self.held_out, self.progress)
-        found = Nearest.joined(Nearest.among(squared_distances(x, self._known)) for x in batches)
+        found = Nearest.joined(Nearest.among(self._squared(batch)) for batch in batches)
         return found.distances[:, 0]
 
     @cached_property
-    def _known(self) -> Tensor:
-        return torch.cat(list(self.perceptual_batches(self.training)))
+    def _known(self) -> tuple[Tensor, Tensor]:
+        """Rows of the photos, and of their mirror images."""
+        both = (self.training, self.training.mirrored())
+        return tuple(torch.cat(list(self.perceptual_batches(images))) for images in both)
+
+    def _squared(self, rows: Tensor) -> Tensor:
+        return either_squared(rows, *self._known)
 
     @cached_property
     def _lpips(self) -> tuple[list[float], float | None, Nearest]:
@@ -229,7 +234,7 @@ class PersonalisationEvidence(Evidence):
 
         def rows() -> Iterator[Tensor]:
             for batch in self._answers_in_batches():
-                nearest.append(Nearest.among(squared_distances(batch, self._known)))
+                nearest.append(Nearest.among(self._squared(batch)))
                 yield from batch
 
         within, across = within_and_across_prompts(rows(), self.answers.numbers)
