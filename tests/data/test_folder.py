@@ -241,6 +241,31 @@ def test_one_picture_in_two_qualities_is_a_warning(tmp_path, caplog):
     assert not caplog.records
 
 
+def test_bars_that_made_a_picture_square_are_a_warning(tmp_path, caplog):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3)).astype(np.uint8)
+    inner = Image.fromarray(noise)
+    for name, size, place in (
+        ("high.png", (80, 60), (10, 0)),
+        ("wide.png", (60, 64), (0, 2)),
+        ("ground.png", (80, 80), (10, 10)),
+        ("uneven.png", (80, 60), (18, 0)),
+        ("plain.png", (60, 60), (0, 0)),
+    ):
+        picture = Image.new("RGB", size, "black")
+        picture.paste(inner.crop((0, 0, *size)) if name == "uneven.png" else inner, place)
+        picture.save(tmp_path / name)
+    load_folder(tmp_path, 32)
+    (line,) = [r.getMessage() for r in caplog.records if "bars of" in r.getMessage()]
+    assert line == (
+        f"{tmp_path}: bars of one colour at two sides of high.png, wide.png; "
+        "they would be learnt, crop: smart (--crop smart) takes them off"
+    )
+    caplog.clear()
+    load_folder(tmp_path, 32, crop="smart")
+    load_folder(tmp_path, 32, unique=False)
+    assert not [r for r in caplog.records if "bars of" in r.getMessage()]
+
+
 def test_same_bytes_in_other_shape_are_no_duplicates(tmp_path):
     flat(RED, (8, 16)).save(tmp_path / "tall.png")
     flat(RED, (16, 8)).save(tmp_path / "wide.png")

@@ -28,6 +28,20 @@ def cells_of(metrics, metric, order=()):
     return {row.label: row.cells[place] for row in block.rows}
 
 
+def test_papers_stand_beside_ours_where_they_have_a_number():
+    """Of babies they have, of my photos they have not."""
+    theirs, mine = of_domains([result("Uni-DAD")]), of_domains([result("Uni-DAD", target="mine")])
+    assert theirs.header[-2:] == tuple(Generation.papers.values())
+    assert mine.header == theirs.header[:-2]
+    assert [len(row.cells) for row in mine.blocks[0].rows] == [len(mine.header) - 1]
+    assert [any("paper" in note for note in each.notes) for each in (theirs, mine)] == [True, False]
+
+
+def test_nothing_is_bold_of_a_single_variant():
+    metrics = [result("A", frechet_distance=1.0), result("Held-out images", control=True)]
+    assert not any(cell.bold for cell in cells_of(metrics, "frechet_distance").values())
+
+
 def test_mean_and_deviation_are_printed_where_there_are_seeds():
     metrics = [result("A", i, frechet_distance=v) for i, v in enumerate([1.0, 2.0, 6.0])]
     metrics.append(result("B", frechet_distance=7.0))
@@ -120,7 +134,8 @@ def test_a_control_of_other_size_shows_no_metric_that_depends_on_the_number_of_i
 
 
 def test_a_control_that_ties_the_best_stays_plain():
-    metrics = [result("A", recall=0.5), result("Held-out images", recall=0.5)]
+    metrics = [result(name, recall=value) for name, value in zip("AB", (0.5, 0.4), strict=True)]
+    metrics.append(result("Held-out images", recall=0.5))
     cells = cells_of(metrics, "recall")
     assert cells["A"].bold
     assert not cells["Held-out images"].bold

@@ -13,6 +13,8 @@ Box: TypeAlias = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels."""
 TOLERANCE = 16
 """How far, of 255, a bar's pixels may lie from its corner's colour."""
+NARROWEST, EVEN = 0.03, 0.01
+"""Of an image's side: the narrowest bars that are warned of, and how far two may differ."""
 SMALL = 128
 """Longer side, in pixels, at which detail is looked for."""
 CENTRING = 0.5
@@ -61,6 +63,19 @@ def shown(image: Image.Image, side: int, crop: Crop) -> np.ndarray:
     frame += [round(edge * scale) - 1 for edge in (right, bottom)]
     ImageDraw.Draw(small).rectangle(frame, outline=FRAME, width=max(1, side // 64))
     return np.asarray(ImageOps.pad(small, (side, side), color="white"))
+
+
+def has_bars(image: Image.Image) -> bool:
+    """Whether two opposite sides have bars of one colour and width, and the other two have none.
+
+    That is how a picture of another shape is made square; a plain ground lies on all four sides.
+    """
+    left, top, right, bottom = _without_bars(image)
+    width, height = image.size
+    sides = sorted([(left, width - right, width), (top, height - bottom, height)])
+    (clear, (first, second, length)) = sides
+    even = abs(first - second) <= EVEN * length
+    return clear[:2] == (0, 0) and even and min(first, second) >= NARROWEST * length
 
 
 def _window(inside: Box, place: float) -> Box:

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from unidad.config.images import Crop
-from unidad.data.crop import shown, square
+from unidad.data.crop import has_bars, shown, square
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError, one_line
 
@@ -30,7 +30,7 @@ MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte in RGB
 ALIKE = 4
 """Mean difference of pixels, in grey levels, below which two pictures look the same."""
 MOST_COMPARED = 100
-"""Images of a folder; those of larger ones are not compared with each other."""
+"""Images of a folder; those of larger ones are not compared, nor searched for bars."""
 VALUES_16_PER_8_BIT = 257  # 65535 / 255
 
 
@@ -66,7 +66,8 @@ def load_folder(
         raise UserError(f"resolution {resolution}: must be at least 1 pixel")
     paths = image_paths(folder)[:limit]
     images = np.empty((len(paths), resolution, resolution, 3), np.uint8)
-    problems, same_pixels = [], {}
+    problems, same_pixels, barred = [], {}, []
+    few = unique and len(paths) <= MOST_COMPARED
     for index, path in enumerate(tqdm(paths, desc="reading images", disable=None)):
         try:
             image = decode(path)
@@ -76,13 +77,16 @@ def load_folder(
         same_pixels.setdefault(_pixel_hash(image), []).append(path.name)
         _warn_if_small(path, image, resolution)
         images[index] = square(image, resolution, crop)
+        if few and crop != "smart" and has_bars(image):
+            barred.append(path.name)
     duplicates = _duplicates(folder, same_pixels)
     if unique:
         problems += duplicates
     if problems:
         raise UserError("\n".join(problems))
     names = [path.name for path in paths]
-    for line in _look_alikes(folder, images, names) if unique else duplicates:
+    found = [*_look_alikes(folder, images, names), *_bars(folder, barred)] if few else []
+    for line in found if unique else duplicates:
         log.warning(line)
     return ImageSet(images), names
 
@@ -206,8 +210,6 @@ def _duplicates(folder: str | Path, same_pixels: dict[bytes, list[str]]) -> list
 
 def _look_alikes(folder: str | Path, images: np.ndarray, names: Sequence[str]) -> Iterator[str]:
     """A line for each two pictures that are one, in other formats or qualities."""
-    if len(images) > MOST_COMPARED:
-        return
     levels = images.astype(np.int16)
     for one, other in combinations(range(len(images)), 2):
         if np.abs(levels[one] - levels[other]).mean() < ALIKE:
@@ -215,6 +217,16 @@ def _look_alikes(folder: str | Path, images: np.ndarray, names: Sequence[str]) -
                 f"{printable(folder)}: {printable(names[one])} and {printable(names[other])} look "
                 "the same, and would count twice; keep one of them"
             )
+
+
+def _bars(folder: str | Path, names: Sequence[str]) -> Iterator[str]:
+    """A line about the pictures with bars."""
+    if names:
+        yield (
+            f"{printable(folder)}: bars of one colour at two sides of "
+            f"{', '.join(map(printable, names))}; they would be learnt, "
+            "crop: smart (--crop smart) takes them off"
+        )
 
 
 def _warn_if_small(path: Path, image: Image.Image, resolution: int) -> None:

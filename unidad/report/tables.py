@@ -36,16 +36,16 @@ def table(rows: pd.DataFrame, task: type[Task]) -> Table:
     target: where the domain share is measured, it is at least REACHED.
     """
     notes: list[str] = []
-    columns = measured_columns(rows)
+    columns, papers = measured_columns(rows), papers_beside(rows, task)
     blocks = [
-        Block(block_title(*block), _rows(part, columns, task.papers, notes))
+        Block(block_title(*block), _rows(part, columns, papers, notes))
         for block, part in rows.groupby(["target", "shots"], sort=False, dropna=False)
     ]
     features = feature_label(rows["extractor"].iloc[0])
     headers = [column.header(features) for column in columns]
-    header = ("variant", "NFE", *headers, *task.papers.values())
-    remarks = _remarks(rows, columns, task.about(features))
-    theirs = tuple(range(len(header) - len(task.papers), len(header)))
+    header = ("variant", "NFE", *headers, *papers.values())
+    remarks = _remarks(rows, columns, task.about(features, bool(papers)))
+    theirs = tuple(range(len(header) - len(papers), len(header)))
     return Table(header, blocks, [*remarks, *notes], theirs)
 
 
@@ -56,12 +56,19 @@ def measured_columns(rows: pd.DataFrame) -> list[Column]:
     return [column for column in known if column.name in measured]
 
 
+def papers_beside(rows: pd.DataFrame, task: type[Task]) -> dict[str, str]:
+    """Metric → heading of the papers' numbers, where a row of the table has one."""
+    known = set(rows.loc[rows["paper_value"].notna(), "metric"])
+    return {metric: heading for metric, heading in task.papers.items() if metric in known}
+
+
 def _rows(
     block: pd.DataFrame, columns: Sequence[Column], papers: Iterable[str], notes: list[str]
 ) -> list[Row]:
     block = of_one_size(block)
     among = ranked(block)
-    names = set(among["variant"])
+    alone = block.loc[~block["control"], "variant"].nunique() == 1
+    names = set() if alone else set(among["variant"])  # the best of one says nothing
     best = {column.name: best_text(among, column) for column in columns}
     rows = []
     for (variant, nfe), part in block.groupby(["variant", "nfe"], sort=False, dropna=False):

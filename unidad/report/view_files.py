@@ -111,7 +111,7 @@ def _remarks(view: View, features: str) -> Iterator[str]:
     if any(column.name == "domain_share" for column in view.columns):
         yield NOT_RANKED
     if not {column.name for column in view.columns} <= {*KNOWN_COSTS}:
-        yield view.task.about(features)
+        yield view.task.about(features, any(place.theirs for place in view.places))
     yield from dict.fromkeys(column.note for column in view.columns if column.note)
     if view.orderings:
         yield told(view.orderings)

@@ -52,11 +52,16 @@ class Generation(Task):
     name: ClassVar = "generation"
 
     @staticmethod
-    def about(features: str) -> str:
+    def about(features: str, papers: bool) -> str:
         """FD is FID with published features alone."""
         about = (
             "FD (Fréchet distance), KD (kernel distance) and Intra-LPIPS are measured on "
-            f"{features}. The paper's columns are its authors' numbers on photographs at 256×256, "
+            f"{features}."
+        )
+        if not papers:
+            return about
+        about += (
+            " The paper's columns are its authors' numbers on photographs at 256×256, "
             "with Inception and VGG features: they "
         )
         if features.startswith("inception-"):

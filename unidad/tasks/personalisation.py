@@ -89,14 +89,18 @@ class Personalisation(Task):
     name: ClassVar = "personalisation"
 
     @staticmethod
-    def about(features: str) -> str:
+    def about(features: str, papers: bool) -> str:
         """Whose numbers the papers' are."""
-        return (
+        about = (
             f"Similarities and LPIPS are measured on {features}; prompt success is the share of "
-            "images that show all that their prompt asks for. The papers' columns are their "
-            "authors' numbers on DreamBooth's 30 subjects, with Stable Diffusion 1.5 and published "
-            "encoders, which differ from paper to paper: they stand here for orientation and are "
-            "not comparable with ours."
+            "images that show all that their prompt asks for."
+        )
+        if not papers:
+            return about
+        return about + (
+            " The papers' columns are their authors' numbers on DreamBooth's 30 subjects, with "
+            "Stable Diffusion 1.5 and published encoders, which differ from paper to paper: they "
+            "stand here for orientation and are not comparable with ours."
         )
 
     @staticmethod

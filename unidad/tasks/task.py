@@ -44,8 +44,13 @@ class Task(ABC):
 
     @staticmethod
     @abstractmethod
-    def about(features: str) -> str:
-        """What a reader of the table should know; `features` is the networks' label."""
+    def about(features: str, papers: bool) -> str:
+        """What a reader of the table should know.
+
+        Args:
+            features: the networks' label.
+            papers: whether numbers of papers stand beside ours.
+        """
 
     @staticmethod
     @abstractmethod

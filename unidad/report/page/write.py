@@ -25,7 +25,7 @@ from unidad.report.page.origins import origin
 from unidad.report.page.sprites import Sprites
 from unidad.report.page.strips import image_rows
 from unidad.report.render import styles_of
-from unidad.report.tables import SHOWN_COSTS, measured_columns, table
+from unidad.report.tables import SHOWN_COSTS, measured_columns, papers_beside, table
 from unidad.style import block_title, feature_label
 from unidad.tasks.rows import Row
 from unidad.tasks.task import Task
@@ -159,7 +159,7 @@ def _numbers(plan: Plan, contents: Sequence[dict]) -> dict:
     return {
         "table": laid_out,
         "heads": [_head(column, main, features) for column in columns],
-        "papers": list(task.papers.values()),
+        "papers": list(papers_beside(rows, task).values()),
         "findings": found,
         "answer": headline(found, task.mean_of_targets),
     }
