@@ -32,10 +32,16 @@ def test_what_learns_the_source_is_no_target():
 
 def test_what_was_trained_alone_is_ahead_of_nothing():
     (found,) = found_in([*of_seeds("Uni-DAD", memorisation=0.1), result("Source teacher")])
-    assert headline([found]) == (
-        "Uni-DAD was trained alone: the images and the controls tell how good it is."
-    )
+    assert headline([found]) == "Uni-DAD was trained alone: the images tell how good it is."
     assert found.more == "Other measures: memorisation 0.100 (lower is better)."
+
+
+def test_what_was_trained_alone_is_asked_whether_it_copies():
+    found = found_in([*of_seeds("A", near_copies=0.03), *of_seeds("A", "cats", near_copies=0.25)])
+    told = "A was trained alone; {} of its images are nearly a training image: "
+    end = "the images tell how good it is."
+    assert headline(found[:1]) == told.format("3%") + end
+    assert headline(found) == told.format("25%") + end
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ class Finding:
         text: what is said of it, without its name.
         close: whether the next one is within the spread over seeds.
         alone: whether nothing else was trained.
+        copies: the best variant's share of near copies, where it was measured.
         more: of other measures, and of variants that are not ranked.
     """
 
@@ -36,6 +37,7 @@ class Finding:
     text: str
     close: bool = False
     alone: bool = False
+    copies: float | None = None
     more: str = ""
 
 
@@ -69,7 +71,9 @@ def headline(found: Sequence[Finding], mean: str | None = None) -> str:
         return "No trained variant draws its target."
     if all(finding.alone for finding in asked):
         (alone,) = counts
-        return f"{alone} was trained alone: the images and the controls tell how good it is."
+        copies = [finding.copies for finding in asked if finding.copies is not None]
+        told = f"; {max(copies):.0%} of its images are nearly a training image" if copies else ""
+        return f"{alone} was trained alone{told}: the images tell how good it is."
     most = max(counts.values())
     winners = [variant for variant, count in counts.items() if count == most]
     ahead = f"{' and '.join(winners)} {'is' if len(winners) == 1 else 'are'} ahead"
@@ -125,7 +129,8 @@ def _finding(
     more.append(_astray(rows, runners))
     close = len(order) > 1 and _is_close(best, order.iloc[1])
     text = " ".join(sentences)
-    return Finding(title, target, best["variant"], text, close, alone, " ".join(more).strip())
+    copies, more = _value(rows, best["variant"], "near_copies"), " ".join(more).strip()
+    return Finding(title, target, best["variant"], text, close, alone, copies, more)
 
 
 def _order(rows: pd.DataFrame, column: Column) -> pd.DataFrame:
