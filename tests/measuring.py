@@ -89,7 +89,8 @@ def row(tmp_path, stored, feature_network):
         colours = draw.integers(0, 226, (count, 1, 1, 3))
         images = ImageSet((colours + draw.integers(0, 30, (count, 16, 16, 3))).astype(np.uint8))
         images.save(tmp_path / f"{name}.npz")
-        extract(images, network).save(tmp_path / f"{name}_features.npz")
+        seen = extract(images, network, mirrored=name == "training")
+        seen.save(tmp_path / f"{name}_features.npz")
         files[name] = str(tmp_path / f"{name}.npz")
         files[f"{name}_features"] = str(tmp_path / f"{name}_features.npz")
     return {

@@ -4,6 +4,7 @@ import pytest
 from unidad.data.image_set import ImageSet
 from unidad.errors import UserError
 from unidad.features.contract import Extractor, Together
+from unidad.features.extractors import load_extractor
 from unidad.features.features import Features, cached_features, extract, fingerprint
 
 
@@ -74,6 +75,17 @@ def test_cache_computes_once(tmp_path, image_set):
     assert np.array_equal(first["pooled"], image_set.images.mean((1, 2), dtype=np.float32))
     assert np.array_equal(first["pooled"], again["pooled"])
     assert again.texts == {}
+
+
+def test_mirror_images_are_seen_where_they_are_asked_for(tmp_path, feature_network, image_set):
+    network, path = load_extractor(feature_network), tmp_path / "f.npz"
+    plain = cached_features(image_set, network, path)
+    assert "mirrored" not in plain.rows
+    seen = cached_features(image_set, network, path, mirrored=True)
+    of_mirrored = network.features(np.ascontiguousarray(image_set.images[:, :, ::-1]))
+    assert np.array_equal(seen["pooled"], plain["pooled"])
+    assert np.array_equal(seen["mirrored"], of_mirrored["pooled"])
+    assert not np.allclose(seen["mirrored"], seen["pooled"])
 
 
 @pytest.mark.parametrize("change", ["images", "prompts", "network", "file"])

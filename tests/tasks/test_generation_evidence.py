@@ -73,7 +73,7 @@ def measure(tmp_path):
             for name in ("training", "known", "held_out", "pixels")
         }
         training.save(files["training"])
-        extract(training, extractor).save(files["known"])
+        extract(training, extractor, mirrored=True).save(files["known"])
         if reference is not None:
             reference.save(files["held_out"])
             held_out.save(files["pixels"])
@@ -104,7 +104,7 @@ def evidence(tmp_path):
 
     def made(samples, training):
         training.save(tmp_path / "training.npz")
-        extract(training, EXTRACTOR).save(tmp_path / "known.npz")
+        extract(training, EXTRACTOR, mirrored=True).save(tmp_path / "known.npz")
         spec = {
             "training_images": str(tmp_path / "training.npz"),
             "training_features": str(tmp_path / "known.npz"),
@@ -196,6 +196,13 @@ def test_a_training_image_s_mirror_image_is_a_copy_of_it(
     assert found["near_copies"] == found["memorisation"] == share
     assert measure.evidence.nearest.training.tolist() == training
     assert measure.evidence.neighbours([1], 2)["training"] == [[training[1], 1 - training[1]]]
+
+
+def test_training_features_without_mirror_images_are_refused(evidence, tmp_path):
+    found = evidence(grey(10, 250), grey(0, 100))
+    extract(grey(0, 100), EXTRACTOR).save(tmp_path / "known.npz")
+    with pytest.raises(UserError, match=r"known.npz: nothing of the mirror images; .* --mirrored"):
+        found.nearest_copies(2)
 
 
 def test_samples_three_times_nearer_to_one_training_image_come_first(evidence):

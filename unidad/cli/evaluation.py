@@ -38,6 +38,11 @@ def _add_features(verbs: Verbs) -> None:
     parser.add_argument(
         "--keep-token", action="store_true", help="embed the prompts with the rare token, too"
     )
+    parser.add_argument(
+        "--mirrored",
+        action="store_true",
+        help="see the mirror images, too: of training images, so that mirrored copies are copies",
+    )
     parser.add_argument("--out", type=Path, required=True, help=".npz to write")
     add_threads_and_quiet(parser)
 
@@ -54,7 +59,8 @@ def _features(options: argparse.Namespace) -> None:
     whole = [*images.captions, *settings.get("prompts", ())]
     prompts = [without_token(prompt, options.rare_token) for prompt in whole]
     prompts += whole if options.keep_token else []
-    cached_features(images, load_extractor(*options.network), options.out, prompts)
+    extractor = load_extractor(*options.network)
+    cached_features(images, extractor, options.out, prompts, options.mirrored)
 
 
 def _add_evaluate(verbs: Verbs) -> None:

@@ -17,6 +17,7 @@ from unidad.features.contract import Extractor
 from unidad.files import atomic_file
 
 ORIGIN, PROMPTS, TEXTS = "origin", "prompts", "texts"
+POOLED, MIRRORED = "pooled", "mirrored"
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Features:
     """Features of N images, row for row, and of the prompts they are measured against.
 
     Attributes:
-        rows: name → (N, ...), see `Extractor.features`.
+        rows: name → (N, ...), see `Extractor.features`; ``mirrored``: ``pooled`` of the images'
+            mirror images, where it was asked for.
         texts: prompt → unit row (D,).
         origin: fingerprint of images, prompts and networks; "" if not known.
     """
@@ -86,23 +88,32 @@ class Features:
         return cls(rows, dict(zip(map(str, prompts), texts, strict=True)), origin)
 
 
-def extract(images: ImageSet, extractor: Extractor, prompts: Sequence[str] = ()) -> Features:
+def extract(
+    images: ImageSet, extractor: Extractor, prompts: Sequence[str] = (), mirrored: bool = False
+) -> Features:
     """The features of an image set and of prompts, with their origin.
 
     Args:
         images: the image set.
         extractor: the network, or several `Together`.
         prompts: without the rare token; a network that reads none leaves them out.
+        mirrored: see the mirror images, too, for `Features.rows`.
     """
     distinct = tuple(dict.fromkeys(prompts))
     rows = extractor.features(images.images)
+    if mirrored and POOLED in rows:
+        rows[MIRRORED] = extractor.features(images.mirrored().images)[POOLED]
     texts = extractor.texts(distinct) if distinct else None
     known = {} if texts is None else dict(zip(distinct, texts, strict=True))
-    return Features(rows, known, fingerprint(images, extractor, distinct))
+    return Features(rows, known, fingerprint(images, extractor, distinct, mirrored))
 
 
 def cached_features(
-    images: ImageSet, extractor: Extractor, path: str | Path, prompts: Sequence[str] = ()
+    images: ImageSet,
+    extractor: Extractor,
+    path: str | Path,
+    prompts: Sequence[str] = (),
+    mirrored: bool = False,
 ) -> Features:
     """The features stored at `path`; computed and stored anew unless they are of these very inputs.
 
@@ -111,22 +122,28 @@ def cached_features(
         extractor: the network.
         path: .npz file.
         prompts: without the rare token; duplicates do not matter.
+        mirrored: see `extract`.
     """
     if Path(path).exists():
         try:
             stored = Features.load(path)
         except UserError:
             stored = None
-        if stored is not None and stored.origin == fingerprint(images, extractor, prompts):
+        if stored is not None and stored.origin == fingerprint(
+            images, extractor, prompts, mirrored
+        ):
             return stored
-    features = extract(images, extractor, prompts)
+    features = extract(images, extractor, prompts, mirrored)
     features.save(path)
     return features
 
 
-def fingerprint(images: ImageSet, extractor: Extractor, prompts: Sequence[str] = ()) -> str:
+def fingerprint(
+    images: ImageSet, extractor: Extractor, prompts: Sequence[str] = (), mirrored: bool = False
+) -> str:
     """Hex digest that changes with any pixel, the resolution, any prompt and the networks."""
-    digest = hashlib.sha256(f"{extractor.fingerprint} {images.images.shape}".encode())
+    also = f" {MIRRORED}" if mirrored else ""
+    digest = hashlib.sha256(f"{extractor.fingerprint} {images.images.shape}{also}".encode())
     digest.update(np.ascontiguousarray(images.images))
     digest.update("\n".join(dict.fromkeys(prompts)).encode())
     return digest.hexdigest()

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from unidad.config.evaluation import IntraLpips
 from unidad.errors import UserError
-from unidad.features.features import Features
+from unidad.features.features import MIRRORED, Features
 from unidad.metrics.perceptual import within_clusters
 from unidad.metrics.prdc import prdc
 from unidad.metrics.rows import Nearest, Rows, as_rows, either_squared, nearest_of
 from unidad.tasks.evidence import Evidence
 
 FEW = 100
-"""With more training images Intra-LPIPS is null, and their mirror images are not looked for."""
+"""With more training images Intra-LPIPS is null, and mirrored copies are not looked for."""
 
 
 class GenerationEvidence(Evidence):
@@ -126,11 +126,17 @@ class GenerationEvidence(Evidence):
             )
         return self.training_features["pooled"]
 
-    @cached_property
+    @property
     def _mirrored_pooled(self) -> np.ndarray | None:
+        """Of the training images' mirror images; None of too many to look for mirrored copies."""
         if len(self.training) > FEW:
             return None
-        return self.extractor.features(self.training.mirrored().images)["pooled"]
+        if MIRRORED not in self.training_features.rows:
+            raise UserError(
+                f"{self.spec['training_features']}: nothing of the mirror images; compute them "
+                "again: unidad features --mirrored"
+            )
+        return self.training_features[MIRRORED]
 
     def _nearest_training(self, rows: Rows, what: str) -> Nearest:
         return nearest_of(rows, self._training_pooled, what, self._mirrored_pooled)

@@ -19,6 +19,9 @@ rule features:
         "../../envs/unidad.yaml"
     params:
         networks=lambda wildcards, input: [f"--network={n}" for n in input.networks],
+        mirrored=lambda wildcards: (
+            ["--mirrored"] if Path(wildcards.images).name.startswith("shots") else []
+        ),
         prompts=lambda wildcards, input: [
             option
             for path in input.prompts
@@ -30,6 +33,7 @@ rule features:
         ],
     shell:
         "python -m unidad features {input.images} {params.networks:q} {params.prompts:q}"
+        " {params.mirrored}"
         " --out {output} --threads {threads} > {log} 2>&1"
 
 
