@@ -97,8 +97,7 @@ def test_from_a_specification_to_a_measured_row(spec, feature_network, image_set
     sets = {"samples": "s/images.npz", "training": "images.npz", "reference": "few.npz"}
     for name, path in sets.items():
         arguments = ("features", path, "--network", feature_network, "--out", f"f/{name}.npz")
-        mirrored = ["--mirrored"] * (name == "training")
-        assert told(*arguments, *mirrored) == (0, [], [])
+        assert told(*arguments, *["--mirrored"] * (name == "training")) == (0, [], [])
     stored = Features.load("f/training.npz")["pooled"]
     assert np.array_equal(
         stored, load_feature_network(feature_network).features(image_set.images)["pooled"]
